@@ -1,0 +1,1 @@
+"""The Atlas Administration API over operations: parse, call, render."""

@@ -1,0 +1,1 @@
+"""The ``telamon`` command."""

@@ -1,0 +1,1 @@
+"""Durable jobs: a thin port over DBOS, which nothing else imports."""

@@ -1,0 +1,1 @@
+"""Frozen values and enums that every layer may speak of. No I/O, no clock."""

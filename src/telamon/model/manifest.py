@@ -1,0 +1,112 @@
+"""What one snapshot consists of: the values that the MongoDB engine and the repository share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ClusterTime:
+    """A position in a replica set's history: a BSON timestamp."""
+
+    seconds: int
+    increment: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds}.{self.increment}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Namespace:
+    """A database and a collection in it."""
+
+    database: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.database}.{self.name}"
+
+
+class CollectionKind(StrEnum):
+    """What ``listCollections`` calls its type."""
+
+    COLLECTION = "collection"
+    """Documents; capped and clustered ones too."""
+    VIEW = "view"
+    """No documents of its own."""
+    TIMESERIES = "timeseries"
+    """Its documents are the buckets of ``system.buckets.<name>``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSpec:
+    """How a collection is made again, apart from its documents.
+
+    ``options`` is the BSON of ``listCollections``' ``options``, byte for byte. ``indexes`` are the
+    BSON of each of ``listIndexes``' answers in the server's order, the ``_id`` index included; empty
+    for views. ``uuid`` is that of the collection that holds the documents; None for views.
+    """
+
+    namespace: Namespace
+    kind: CollectionKind
+    options: bytes
+    indexes: tuple[bytes, ...]
+    uuid: bytes | None
+    capped: bool = False
+
+
+class Consistency(StrEnum):
+    """What the documents of a snapshot have in common."""
+
+    SNAPSHOT = "snapshot"
+    """All were read as of one cluster time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkRef:
+    """A chunk as a manifest names it."""
+
+    chunk_id: bytes
+    documents: int
+    size_bytes: int
+    """Length of the documents before compression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCollection:
+    """A collection and where its documents are; chunks in natural order."""
+
+    spec: CollectionSpec
+    chunks: tuple[ChunkRef, ...]
+
+    @property
+    def documents(self) -> int:
+        return sum(chunk.documents for chunk in self.chunks)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(chunk.size_bytes for chunk in self.chunks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One snapshot, whole. Enough to restore it where nothing else is left."""
+
+    snapshot_id: str
+    group_id: str
+    instance_id: str
+    instance_name: str
+    taken_at: datetime
+    cluster_time: ClusterTime
+    consistency: Consistency
+    mongodb_version: str
+    feature_compatibility_version: str
+    collections: tuple[StoredCollection, ...]
+
+    @property
+    def documents(self) -> int:
+        return sum(stored.documents for stored in self.collections)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(stored.size_bytes for stored in self.collections)

@@ -1,0 +1,1 @@
+"""What Telamon does, one module per resource. Knows no HTTP."""

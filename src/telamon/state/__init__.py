@@ -1,0 +1,1 @@
+"""SQL metadata: one module per table, one function per statement."""

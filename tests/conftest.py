@@ -1,0 +1,87 @@
+"""Real servers for the tests: one mongod per test process, cleaned between tests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymongo
+import pytest
+
+from telamon.errors import ConfigurationError
+from telamon.mongo.binary import find_mongod
+from telamon.mongo.connect import Client
+from telamon.mongo.managed import Passwords, start_managed, telamon_uri
+from telamon.mongo.process import MongodProcess
+
+PASSWORDS = Passwords(telamon="a very secret word", owner="another: @secret/word")
+SYSTEM_DATABASES = {"admin", "config", "local"}
+
+
+@dataclass(frozen=True)
+class Mongod:
+    """A running replica set of one, and a client of it with every right."""
+
+    process: MongodProcess
+    port: int
+    uri: str
+    client: Client
+
+
+@pytest.fixture(scope="session")
+def mongod_program() -> Path:
+    """The mongod to test with; without one, the tests that need it are skipped and say so."""
+    try:
+        return find_mongod(None)
+    except ConfigurationError as error:
+        pytest.skip(error.message)
+
+
+def run_mongod(program: Path, root: Path) -> Iterator[Mongod]:
+    process = MongodProcess(program, root)
+    try:
+        port = start_managed(process, PASSWORDS, wanted_port=None)
+        uri = telamon_uri(port, PASSWORDS)
+        with pymongo.MongoClient(uri) as client:
+            yield Mongod(process, port, uri, client)
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_mongod(
+    mongod_program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mongod]:
+    """One for all tests of this process; take ``source`` or ``target`` instead."""
+    yield from run_mongod(mongod_program, tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture(scope="session")
+def second_mongod(
+    mongod_program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mongod]:
+    yield from run_mongod(mongod_program, tmp_path_factory.mktemp("target"))
+
+
+@pytest.fixture
+def source(shared_mongod: Mongod) -> Mongod:
+    """A deployment without user databases, to take snapshots of."""
+    drop_user_databases(shared_mongod.client)
+    return shared_mongod
+
+
+@pytest.fixture
+def target(second_mongod: Mongod) -> Mongod:
+    """Another one, to restore into."""
+    drop_user_databases(second_mongod.client)
+    return second_mongod
+
+
+@pytest.fixture
+def own_mongod(mongod_program: Path, tmp_path: Path) -> Iterator[Mongod]:
+    """One that the test may kill or reconfigure."""
+    yield from run_mongod(mongod_program, tmp_path / "own")
+
+
+def drop_user_databases(client: Client) -> None:
+    for name in set(client.list_database_names()) - SYSTEM_DATABASES:
+        client.drop_database(name)
