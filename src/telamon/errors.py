@@ -33,6 +33,9 @@ class TelamonError(Exception):
         self.parameters = parameters
         super().__init__(self.message)
 
+    def __reduce__(self) -> tuple[type["TelamonError"], tuple[str, ...]]:
+        return type(self), self.parameters
+
     @property
     def message(self) -> str:
         """``detail`` with its parameters filled in."""
@@ -78,6 +81,11 @@ class MalformedJson(InvalidRequest):
     detail = "Received JSON is malformed."
 
 
+class InvalidJson(InvalidRequest):
+    error_code = "INVALID_JSON"
+    detail = "Received JSON does not match expected format."
+
+
 class BodyTooLarge(InvalidRequest):
     status = 413
     error_code = "REQUEST_BODY_TOO_LARGE"
@@ -121,6 +129,11 @@ class TerminationProtected(InvalidRequest):
     @property
     def message(self) -> str:
         return self.detail
+
+
+class AlreadyDeleting(InvalidRequest):
+    error_code = "CLUSTER_ALREADY_REQUESTED_DELETION"
+    detail = "The cluster %s has already been requested for deletion."
 
 
 class DeploymentRefused(InvalidRequest):

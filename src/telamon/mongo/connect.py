@@ -69,14 +69,19 @@ def open_client(uri: str, *, selection_seconds: float = _SELECTION_SECONDS) -> C
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """PyMongo's errors leave the block as DeploymentUnavailable or, for refusals, TelamonError's kin."""
+def translated(
+    refused: type[TelamonError] = DeploymentUnavailable, what: str = "The deployment refused"
+) -> Iterator[None]:
+    """PyMongo's errors leave the block as DeploymentUnavailable where no answer came.
+
+    A refusal comes out as ``refused``, with a message that begins with ``what``.
+    """
     try:
         yield
     except AutoReconnect as error:
         raise DeploymentUnavailable(f"The deployment does not answer: {reason(error)}") from error
     except PyMongoError as error:
-        raise DeploymentUnavailable(f"The deployment refused: {reason(error)}") from error
+        raise refused(f"{what}: {reason(error)}") from error
 
 
 def reason(error: PyMongoError) -> str:

@@ -89,7 +89,8 @@ def _direct(port: int, password: str | None) -> Client:
         directConnection=True,
         appname="telamon",
         serverSelectionTimeoutMS=2000,
-        **({"username": TELAMON_USER, "password": password} if password is not None else {}),
+        username=None if password is None else TELAMON_USER,
+        password=password,
     )
 
 
@@ -116,9 +117,7 @@ def _is_provisioned(port: int, passwords: Passwords) -> bool:
         return True
 
 
-def _initiate(
-    process: MongodProcess, port: int, passwords: Passwords, deadline: float
-) -> None:
+def _initiate(process: MongodProcess, port: int, passwords: Passwords, deadline: float) -> None:
     """Use the localhost exception, which ends with the first user (MongoDB manual)."""
     member = {"_id": 0, "host": f"{LOOPBACK}:{port}"}
     with _direct(port, None) as client:

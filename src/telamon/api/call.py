@@ -1,0 +1,130 @@
+"""One request as a handler sees it, and what a handler answers."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+
+import msgspec
+
+from telamon.api import paging
+from telamon.api.paging import PageRequest, Parameters
+from telamon.model.access import ApiKey
+from telamon.operations.access import Access
+from telamon.operations.instances import Instances
+from telamon.operations.restore_jobs import RestoreJobs
+from telamon.operations.snapshots import Snapshots
+
+
+class Surface(Enum):
+    """The families of paths. A value is the prefix of its paths."""
+
+    V1 = "/api/atlas/v1.0"
+    """Atlas's unversioned API: plain JSON."""
+    V2 = "/api/atlas/v2"
+    """Atlas's API of dated resource versions."""
+    OWN = "/api/telamon/v1"
+    """What Atlas has no path for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The operations behind the API."""
+
+    access: Access
+    instances: Instances
+    snapshots: Snapshots
+    restore_jobs: RestoreJobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request of a known caller on an existing route, its path and query in order.
+
+    ``base_url`` is scheme, host and the surface's prefix; links are made of it.
+    """
+
+    services: Services
+    caller: ApiKey
+    surface: Surface
+    path_params: Mapping[str, str]
+    parameters: Parameters
+    page: PageRequest
+    base_url: str
+    path: str
+    now: datetime
+    read_body: Callable[[], Awaitable[bytes]]
+
+    @property
+    def group_id(self) -> str:
+        return self.path_params["groupId"]
+
+    @property
+    def instance_name(self) -> str:
+        return self.path_params["instanceName"]
+
+    @property
+    def group_url(self) -> str:
+        """Where the group is."""
+        return f"{self.base_url}/groups/{self.group_id}"
+
+    def listed(self, results: Sequence[object], total: int) -> "Reply":
+        """A page of a list that has ``total`` items in all."""
+        body: dict[str, object] = {
+            "links": paging.links(
+                f"{self.base_url}{self.path}",
+                self.parameters,
+                self.page,
+                total,
+                has_next=False,
+            ),
+            "results": results,
+        }
+        if self.page.include_count:
+            body["totalCount"] = total
+        return Reply(body=body, is_list=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A status and a body that msgspec can encode; keys in the order of the wire."""
+
+    status: int = 200
+    body: object
+    is_list: bool = False
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation of the API: where it is, and what is asked of a request before it runs.
+
+    ``path`` is what follows the surface's prefix. ``versions`` are the v2 dates of the resource,
+    oldest first. ``listed_addresses_only`` marks what Atlas serves only to addresses on an access
+    list. ``sunset`` is the day on which Atlas switched it off.
+    """
+
+    operation_id: str
+    method: str
+    path: str
+    handler: Handler
+    surfaces: tuple[Surface, ...] = (Surface.V1, Surface.V2)
+    versions: tuple[date, ...] = (date(2023, 1, 1),)
+    listed_addresses_only: bool = False
+    sunset: date | None = None
+
+
+class Wire(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """A body in camel case. Fields are declared in the alphabetical order of their wire names."""
+
+
+class Link(Wire, kw_only=True, frozen=True):
+    href: str
+    rel: str
+
+
+def related(resource: str) -> str:
+    """The ``rel`` of a link to another kind of resource."""
+    return f"https://cloud.mongodb.com/{resource}"

@@ -1,0 +1,72 @@
+"""The header fields of answers, surface by surface (contract sections 4.1 and 6.1)."""
+
+from datetime import date
+
+from telamon.api import media_type
+from telamon.api.call import Route, Surface
+
+Headers = list[tuple[str, str]]
+
+# On which day Atlas declared the serverless resources deprecated.
+_DEPRECATED = date(2025, 12, 10)
+_JSON = "application/json"
+_V2: Headers = [
+    ("Server", "mdbws"),
+    ("Strict-Transport-Security", "max-age=31536000; includeSubdomains;"),
+    ("Referrer-Policy", "strict-origin-when-cross-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("X-Permitted-Cross-Domain-Policies", "none"),
+]
+
+
+def of_success(surface: Surface, version: date) -> Headers:
+    """``version`` is the resource's own, whichever was asked for."""
+    if surface is Surface.V2:
+        return [("Content-Type", media_type.content_type(version)), *_V2]
+    return _v1(_JSON)
+
+
+def of_error(surface: Surface, error_code: str) -> Headers:
+    """Errors are plain JSON on v2, too."""
+    code = ("X-Error-Code", error_code)
+    if surface is Surface.V2:
+        return [("Content-Type", _JSON), *_V2, code]
+    return [*_v1(_JSON), code]
+
+
+def of_challenge(surface: Surface, challenge: str) -> Headers:
+    """Exactly one challenge: a second one breaks the official Go clients."""
+    if surface is Surface.V2:
+        return [("Content-Type", _JSON), ("Server", "mdbws"), ("WWW-Authenticate", challenge)]
+    return [
+        ("Content-Type", f"{_JSON};charset=ISO-8859-1"),
+        ("WWW-Authenticate", challenge),
+        ("Connection", "keep-alive"),
+    ]
+
+
+def of_sunset(route: Route) -> Headers:
+    """When Atlas deprecated and when it switched off the route; nothing for one that it keeps."""
+    if route.sunset is None:
+        return []
+    return [("Deprecation", _http_date(_DEPRECATED)), ("Sunset", _http_date(route.sunset))]
+
+
+def _v1(content_type: str) -> Headers:
+    return [
+        ("Vary", "Accept-Encoding"),
+        ("Content-Type", content_type),
+        ("Strict-Transport-Security", "max-age=300"),
+        ("Connection", "keep-alive"),
+    ]
+
+
+def _http_date(day: date) -> str:
+    """As Atlas writes it: the day of the month without a zero before it."""
+    weekday = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day.weekday()]
+    month = (
+        *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+        *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    )[day.month - 1]
+    return f"{weekday}, {day.day} {month} {day.year} 00:00:00 GMT"

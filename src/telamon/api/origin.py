@@ -1,0 +1,62 @@
+"""Where a request comes from, and how the client names this server."""
+
+import ipaddress
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from telamon.errors import BodyTooLarge
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+BODY_BYTES_MAX = 1024 * 1024
+
+
+def client_address(request: Request, trusted_proxies: tuple[Network, ...]) -> str:
+    """The address of the client, looking through the proxies that are trusted and no further.
+
+    ``X-Forwarded-For`` grows to the right, so that its last entry that is no trusted proxy is what
+    a trusted proxy saw.
+    """
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    chain = [part.strip() for part in forwarded.split(",") if part.strip()]
+    while chain and _is_in(peer, trusted_proxies):
+        peer = chain.pop()
+    return peer
+
+
+def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        place = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(place, ipaddress.IPv6Address) and place.ipv4_mapped is not None:
+        place = place.ipv4_mapped
+    return any(place in network for network in networks)
+
+
+def base_url(request: Request, public_url: str) -> str:
+    """Scheme and host for links, without a slash at the end."""
+    if public_url:
+        return public_url
+    server = request.scope.get("server") or ("localhost", None)
+    fallback = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
+    return f"{request.url.scheme}://{request.headers.get('host') or fallback}"
+
+
+def path_of(scope: Scope) -> str:
+    """The path without the slash that some clients end it with."""
+    path = str(scope["path"])
+    return path.rstrip("/") or "/"
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body. Raises BodyTooLarge as soon as it is."""
+    parts: list[bytes] = []
+    size_bytes = 0
+    async for part in request.stream():
+        size_bytes += len(part)
+        if size_bytes > BODY_BYTES_MAX:
+            raise BodyTooLarge(str(BODY_BYTES_MAX))
+        parts.append(part)
+    return b"".join(parts)

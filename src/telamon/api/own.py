@@ -1,0 +1,184 @@
+"""Telamon's own paths, for what Atlas has none for: snapshots on demand, attaching, reasons."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from telamon.api.body import read_object
+from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_OWNERS
+from telamon.model.restore_job import RestoreJob
+from telamon.model.snapshot import Snapshot
+from telamon.operations.instances import VisibleInstance
+from telamon.operations.snapshots import DEFAULT_RETENTION_DAYS
+
+
+class _NewSnapshot(Wire, kw_only=True, frozen=True):
+    retention_in_days: Annotated[int, Meta(ge=1, le=3650)] = DEFAULT_RETENTION_DAYS
+
+
+class _NewAttachment(Wire, kw_only=True, frozen=True):
+    name: Annotated[str, Meta(min_length=1)]
+    uri: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class InstanceView(Wire, kw_only=True, frozen=True):
+    address: str | UnsetType = UNSET
+    id: str
+    managed: bool
+    mongo_db_version: str | UnsetType = field(default=UNSET, name="mongoDBVersion")
+    name: str
+    state_name: str
+
+
+class SnapshotView(Wire, kw_only=True, frozen=True):
+    cluster_time: str | UnsetType = UNSET
+    consistency: str | UnsetType = UNSET
+    created_at: datetime | UnsetType = UNSET
+    documents: int
+    expires_at: datetime
+    failure: str | UnsetType = UNSET
+    finished_at: datetime | UnsetType = UNSET
+    id: str
+    instance_name: str
+    mongod_version: str | UnsetType = UNSET
+    new_bytes: int
+    requested_at: datetime
+    size_bytes: int
+    snapshot_type: str
+    status: str
+
+
+class RestoreJobView(Wire, kw_only=True, frozen=True):
+    created_at: datetime
+    documents_restored: int
+    documents_total: int
+    failure: str | UnsetType = UNSET
+    finished_at: datetime | UnsetType = UNSET
+    id: str
+    size_bytes_restored: int
+    size_bytes_total: int
+    snapshot_id: str
+    stage: str
+    target_cluster_name: str
+    target_group_id: str
+
+
+async def attach_instance(call: Call) -> Reply:
+    """Protect a deployment that already runs."""
+    await call.services.access.require(call.caller, call.group_id, PROJECT_OWNERS)
+    new = read_object(await call.read_body(), _NewAttachment)
+    view = await call.services.instances.attach(call.caller, call.group_id, new.name, new.uri)
+    return Reply(status=201, body=_instance(view))
+
+
+async def take_snapshot(call: Call) -> Reply:
+    """Queued when this answers."""
+    await call.services.access.require(call.caller, call.group_id, PROJECT_BACKUP_MANAGERS)
+    await call.services.instances.require(call.group_id, call.instance_name)
+    new = read_object(await call.read_body() or b"{}", _NewSnapshot)
+    taken = await call.services.snapshots.take(
+        call.caller, call.group_id, call.instance_name, retention_days=new.retention_in_days
+    )
+    return Reply(status=201, body=_snapshot(taken))
+
+
+async def get_snapshot(call: Call) -> Reply:
+    """With the reason of a failure."""
+    found = await call.services.snapshots.get(
+        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"]
+    )
+    return Reply(body=_snapshot(found))
+
+
+async def get_restore_job(call: Call) -> Reply:
+    """With progress, and the reason of a failure."""
+    job = await call.services.restore_jobs.get(
+        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"]
+    )
+    return Reply(body=_restore_job(job))
+
+
+def _instance(view: VisibleInstance) -> InstanceView:
+    return InstanceView(
+        address=view.instance.address or UNSET,
+        id=view.instance.id,
+        managed=view.instance.managed,
+        mongo_db_version=view.instance.mongodb_version or UNSET,
+        name=view.instance.name,
+        state_name=view.instance.state.value,
+    )
+
+
+def _snapshot(found: Snapshot) -> SnapshotView:
+    return SnapshotView(
+        cluster_time=str(found.cluster_time) if found.cluster_time else UNSET,
+        consistency=found.consistency.value if found.consistency else UNSET,
+        created_at=found.taken_at or UNSET,
+        documents=found.documents,
+        expires_at=found.expires_at,
+        failure=found.failure or UNSET,
+        finished_at=found.finished_at or UNSET,
+        id=found.id,
+        instance_name=found.instance_name,
+        mongod_version=found.mongodb_version or UNSET,
+        new_bytes=found.new_bytes,
+        requested_at=found.requested_at,
+        size_bytes=found.size_bytes,
+        snapshot_type=found.snapshot_type.value,
+        status=found.status.value,
+    )
+
+
+def _restore_job(job: RestoreJob) -> RestoreJobView:
+    return RestoreJobView(
+        created_at=job.created_at,
+        documents_restored=job.documents,
+        documents_total=job.documents_total,
+        failure=job.failure or UNSET,
+        finished_at=job.finished_at or UNSET,
+        id=job.id,
+        size_bytes_restored=job.size_bytes,
+        size_bytes_total=job.size_bytes_total,
+        snapshot_id=job.snapshot_id,
+        stage=job.stage.value,
+        target_cluster_name=job.target_cluster_name,
+        target_group_id=job.target_group_id,
+    )
+
+
+_OWN = (Surface.OWN,)
+_INSTANCE = "/groups/{groupId}/instances/{instanceName}"
+
+ROUTES = (
+    Route(
+        operation_id="attachInstance",
+        method="POST",
+        path="/groups/{groupId}/instances",
+        handler=attach_instance,
+        surfaces=_OWN,
+    ),
+    Route(
+        operation_id="takeSnapshot",
+        method="POST",
+        path=f"{_INSTANCE}/snapshots",
+        handler=take_snapshot,
+        surfaces=_OWN,
+    ),
+    Route(
+        operation_id="getSnapshotDetails",
+        method="GET",
+        path=f"{_INSTANCE}/snapshots/{{snapshotId}}",
+        handler=get_snapshot,
+        surfaces=_OWN,
+    ),
+    Route(
+        operation_id="getRestoreJobDetails",
+        method="GET",
+        path=f"{_INSTANCE}/restoreJobs/{{restoreJobId}}",
+        handler=get_restore_job,
+        surfaces=_OWN,
+        listed_addresses_only=True,
+    ),
+)

@@ -1,0 +1,188 @@
+"""Snapshots and restore jobs of serverless instances, on v1.0 and v2."""
+
+from datetime import date
+from enum import StrEnum
+
+from msgspec import UNSET, UnsetType
+
+from telamon.api import v1, v2
+from telamon.api.body import read_object
+from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId, MissingAttribute
+from telamon.ids import is_id
+from telamon.model.access import PROJECT_OWNERS
+from telamon.model.instance import is_instance_name
+from telamon.model.restore_job import DeliveryType, RestoreJob
+from telamon.model.snapshot import Snapshot
+from telamon.operations.restore_jobs import NewRestoreJob
+
+# Answered by the server, sent back by clients that fill in whole objects.
+_READ_ONLY = (
+    "cancelled",
+    "createdAt",
+    "deliveryUrl",
+    "desiredTimestamp",
+    "expired",
+    "expiresAt",
+    "failed",
+    "finishedAt",
+    "id",
+    "instanceName",
+    "links",
+    "targetDeploymentItemName",
+    "timestamp",
+)
+
+
+class _DeliveryType(StrEnum):
+    AUTOMATED = "automated"
+    DOWNLOAD = "download"
+    POINT_IN_TIME = "pointInTime"
+
+
+class _NewRestoreJob(Wire, kw_only=True, frozen=True):
+    delivery_type: _DeliveryType
+    oplog_inc: int | UnsetType = UNSET
+    oplog_ts: int | UnsetType = UNSET
+    point_in_time_utc_seconds: int | UnsetType = UNSET
+    snapshot_id: str | UnsetType = UNSET
+    target_cluster_name: str | UnsetType = UNSET
+    target_group_id: str | UnsetType = UNSET
+
+
+async def list_restore_jobs(call: Call) -> Reply:
+    """Newest first."""
+    page = await call.services.restore_jobs.list(
+        call.caller,
+        call.group_id,
+        call.instance_name,
+        limit=call.page.items_per_page,
+        offset=call.page.offset,
+    )
+    return call.listed([_rendered_job(call, job) for job in page.items], page.total)
+
+
+async def get_restore_job(call: Call) -> Reply:
+    job = await call.services.restore_jobs.get(
+        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"]
+    )
+    return Reply(body=_rendered_job(call, job))
+
+
+async def create_restore_job(call: Call) -> Reply:
+    """201 on v1.0 and 200 on v2, as each of them is documented."""
+    restore_jobs = call.services.restore_jobs
+    await call.services.access.require(call.caller, call.group_id, PROJECT_OWNERS)
+    await call.services.instances.require(call.group_id, call.instance_name)
+    job = await restore_jobs.create(
+        call.caller, call.group_id, call.instance_name, _wanted(await call.read_body())
+    )
+    status = 201 if call.surface is Surface.V1 else 200
+    return Reply(status=status, body=_rendered_job(call, job))
+
+
+async def list_snapshots(call: Call) -> Reply:
+    """Newest first."""
+    page = await call.services.snapshots.list(
+        call.caller,
+        call.group_id,
+        call.instance_name,
+        limit=call.page.items_per_page,
+        offset=call.page.offset,
+    )
+    return call.listed([_rendered_snapshot(call, each) for each in page.items], page.total)
+
+
+async def get_snapshot(call: Call) -> Reply:
+    found = await call.services.snapshots.get(
+        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"]
+    )
+    return Reply(body=_rendered_snapshot(call, found))
+
+
+def _wanted(data: bytes) -> NewRestoreJob:
+    body = read_object(data, _NewRestoreJob, read_only=_READ_ONLY)
+    delivery_type = DeliveryType(body.delivery_type.value)
+    snapshot_id = body.snapshot_id or ""
+    target_cluster_name = body.target_cluster_name or ""
+    target_group_id = body.target_group_id or ""
+    if delivery_type is DeliveryType.AUTOMATED:
+        for name, value in (
+            ("snapshotId", snapshot_id),
+            ("targetClusterName", target_cluster_name),
+            ("targetGroupId", target_group_id),
+        ):
+            if not value:
+                raise MissingAttribute(name)
+        if not is_id(snapshot_id):
+            raise InvalidAttribute("snapshotId")
+        if not is_id(target_group_id):
+            raise InvalidGroupId(target_group_id)
+        if not is_instance_name(target_cluster_name):
+            raise InvalidClusterName(target_cluster_name)
+    return NewRestoreJob(
+        delivery_type=delivery_type,
+        snapshot_id=snapshot_id,
+        target_group_id=target_group_id,
+        target_cluster_name=target_cluster_name,
+    )
+
+
+def _rendered_job(call: Call, job: RestoreJob) -> Wire:
+    is_expired = job.is_expired(call.now)
+    if call.surface is Surface.V1:
+        return v1.restore_job(job, is_expired=is_expired)
+    here = f"{call.group_url}/serverless/{call.instance_name}"
+    return v2.restore_job(job, is_expired=is_expired, group_url=call.group_url, instance_url=here)
+
+
+def _rendered_snapshot(call: Call, snapshot: Snapshot) -> Wire:
+    if call.surface is Surface.V1:
+        return v1.snapshot(snapshot)
+    here = f"{call.group_url}/serverless/{call.instance_name}"
+    return v2.snapshot(snapshot, instance_url=here)
+
+
+_BACKUP = "/groups/{groupId}/serverless/{instanceName}/backup"
+_SUNSET = date(2026, 1, 22)
+
+ROUTES = (
+    Route(
+        operation_id="listServerlessBackupRestoreJobs",
+        method="GET",
+        path=f"{_BACKUP}/restoreJobs",
+        handler=list_restore_jobs,
+        listed_addresses_only=True,
+        sunset=_SUNSET,
+    ),
+    Route(
+        operation_id="createServerlessBackupRestoreJob",
+        method="POST",
+        path=f"{_BACKUP}/restoreJobs",
+        handler=create_restore_job,
+        listed_addresses_only=True,
+        sunset=_SUNSET,
+    ),
+    Route(
+        operation_id="getServerlessBackupRestoreJob",
+        method="GET",
+        path=f"{_BACKUP}/restoreJobs/{{restoreJobId}}",
+        handler=get_restore_job,
+        listed_addresses_only=True,
+        sunset=_SUNSET,
+    ),
+    Route(
+        operation_id="listServerlessBackups",
+        method="GET",
+        path=f"{_BACKUP}/snapshots",
+        handler=list_snapshots,
+        sunset=_SUNSET,
+    ),
+    Route(
+        operation_id="getServerlessBackup",
+        method="GET",
+        path=f"{_BACKUP}/snapshots/{{snapshotId}}",
+        handler=get_snapshot,
+        sunset=_SUNSET,
+    ),
+)

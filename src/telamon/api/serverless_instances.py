@@ -1,0 +1,192 @@
+"""Serverless instances: list, create, get, delete. One rendering serves v1.0 and v2."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from telamon.api.body import read_object
+from telamon.api.call import Call, Link, Reply, Route, Wire, related
+from telamon.model.access import PROJECT_OWNERS
+from telamon.model.instance import Provider
+from telamon.operations.instances import NewInstance, VisibleInstance
+
+# Answered by the server, sent back by clients that change what they have read.
+_READ_ONLY = (
+    "connectionStrings",
+    "createDate",
+    "groupId",
+    "id",
+    "links",
+    "mongoDBVersion",
+    "stateName",
+)
+
+_Word = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class _BackingProvider(StrEnum):
+    AWS = "AWS"
+    AZURE = "AZURE"
+    GCP = "GCP"
+
+
+class _ProviderName(StrEnum):
+    SERVERLESS = "SERVERLESS"
+
+
+class ConnectionStrings(Wire, kw_only=True, frozen=True):
+    standard_srv: str | UnsetType = UNSET
+
+
+class ProviderSettings(Wire, kw_only=True, frozen=True):
+    backing_provider_name: str
+    provider_name: str
+    region_name: str
+
+
+class BackupOptions(Wire, kw_only=True, frozen=True):
+    serverless_continuous_backup_enabled: bool = False
+
+
+class Tag(Wire, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    key: _Word
+    value: _Word
+
+
+class ServerlessInstance(Wire, kw_only=True, frozen=True):
+    connection_strings: ConnectionStrings
+    create_date: datetime
+    group_id: str
+    id: str
+    links: list[Link]
+    mongo_db_version: str | UnsetType = msgspec.field(default=UNSET, name="mongoDBVersion")
+    name: str
+    provider_settings: ProviderSettings
+    serverless_backup_options: BackupOptions
+    state_name: str
+    tags: list[Tag]
+    termination_protection_enabled: bool
+
+
+class _NewProviderSettings(Wire, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    backing_provider_name: _BackingProvider
+    region_name: _Word
+    provider_name: _ProviderName = _ProviderName.SERVERLESS
+    # Read-only; taken from clients that send back what they have read.
+    effective_disk_size_gb_limit: Any = msgspec.field(default=None, name="effectiveDiskSizeGBLimit")
+    effective_instance_size_name: Any = None
+    effective_provider_name: Any = None
+
+
+class _NewInstance(Wire, kw_only=True, frozen=True):
+    name: Annotated[str, Meta(min_length=1)]
+    provider_settings: _NewProviderSettings
+    serverless_backup_options: BackupOptions = BackupOptions()
+    tags: list[Tag] = msgspec.field(default_factory=list)
+    termination_protection_enabled: bool = False
+
+
+async def list_serverless_instances(call: Call) -> Reply:
+    """By name."""
+    page = await call.services.instances.list(
+        call.caller, call.group_id, limit=call.page.items_per_page, offset=call.page.offset
+    )
+    return call.listed([_rendered(call, view) for view in page.items], page.total)
+
+
+async def create_serverless_instance(call: Call) -> Reply:
+    """CREATING; IDLE once its connection string works."""
+    await call.services.access.require(call.caller, call.group_id, PROJECT_OWNERS)
+    new = read_object(await call.read_body(), _NewInstance, read_only=_READ_ONLY)
+    view = await call.services.instances.create(
+        call.caller,
+        call.group_id,
+        NewInstance(
+            name=new.name,
+            provider=Provider(
+                backing_provider_name=new.provider_settings.backing_provider_name.value,
+                region_name=new.provider_settings.region_name,
+            ),
+            tags=tuple((tag.key, tag.value) for tag in new.tags),
+            termination_protection=new.termination_protection_enabled,
+        ),
+    )
+    return Reply(status=201, body=_rendered(call, view))
+
+
+async def get_serverless_instance(call: Call) -> Reply:
+    view = await call.services.instances.get(call.caller, call.group_id, call.instance_name)
+    return Reply(body=_rendered(call, view))
+
+
+async def delete_serverless_instance(call: Call) -> Reply:
+    """DELETING for whoever reads it next, then unknown."""
+    await call.services.instances.delete(call.caller, call.group_id, call.instance_name)
+    return Reply(status=202, body={})
+
+
+def _rendered(call: Call, view: VisibleInstance) -> ServerlessInstance:
+    instance = view.instance
+    here = f"{call.group_url}/serverless/{instance.name}"
+    return ServerlessInstance(
+        connection_strings=ConnectionStrings(standard_srv=view.connection_string or UNSET),
+        create_date=instance.created_at,
+        group_id=instance.group_id,
+        id=instance.id,
+        links=[
+            Link(href=here, rel="self"),
+            Link(href=f"{here}/backup/restoreJobs", rel=related("restoreJobs")),
+            Link(href=f"{here}/backup/snapshots", rel=related("snapshots")),
+        ],
+        mongo_db_version=instance.mongodb_version or UNSET,
+        name=instance.name,
+        provider_settings=ProviderSettings(
+            backing_provider_name=instance.provider.backing_provider_name,
+            provider_name=_ProviderName.SERVERLESS.value,
+            region_name=instance.provider.region_name,
+        ),
+        serverless_backup_options=BackupOptions(),
+        state_name=instance.state.value,
+        tags=[Tag(key=key, value=value) for key, value in instance.tags],
+        termination_protection_enabled=instance.termination_protection,
+    )
+
+
+_INSTANCES = "/groups/{groupId}/serverless"
+_INSTANCE = f"{_INSTANCES}/{{instanceName}}"
+_READ_SUNSET = date(2027, 1, 18)
+_WRITE_SUNSET = date(2026, 1, 22)
+
+ROUTES = (
+    Route(
+        operation_id="listServerlessInstances",
+        method="GET",
+        path=_INSTANCES,
+        handler=list_serverless_instances,
+        sunset=_READ_SUNSET,
+    ),
+    Route(
+        operation_id="createServerlessInstance",
+        method="POST",
+        path=_INSTANCES,
+        handler=create_serverless_instance,
+        sunset=_WRITE_SUNSET,
+    ),
+    Route(
+        operation_id="getServerlessInstance",
+        method="GET",
+        path=_INSTANCE,
+        handler=get_serverless_instance,
+        sunset=_READ_SUNSET,
+    ),
+    Route(
+        operation_id="deleteServerlessInstance",
+        method="DELETE",
+        path=_INSTANCE,
+        handler=delete_serverless_instance,
+        sunset=_WRITE_SUNSET,
+    ),
+)

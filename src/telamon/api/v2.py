@@ -1,0 +1,83 @@
+"""Version 2's renderings of what v1.0 shows differently: links on every item."""
+
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from telamon.api.call import Link, Wire, related
+from telamon.model import restore_job as model
+from telamon.model import snapshot as snapshot_model
+
+
+class ServerlessRestoreJob(Wire, kw_only=True, frozen=True):
+    cancelled: bool
+    delivery_type: str
+    delivery_url: list[str]
+    expired: bool
+    expires_at: datetime
+    failed: bool
+    finished_at: datetime | UnsetType = UNSET
+    id: str
+    links: list[Link]
+    snapshot_id: str
+    target_cluster_name: str
+    target_deployment_item_name: str
+    target_group_id: str
+    timestamp: datetime
+
+
+class ServerlessSnapshot(Wire, kw_only=True, frozen=True):
+    created_at: datetime | UnsetType = UNSET
+    expires_at: datetime
+    id: str
+    links: list[Link]
+    mongod_version: str | UnsetType = UNSET
+    serverless_instance_name: str
+    snapshot_type: str
+    status: str
+    storage_size_bytes: int
+
+
+def restore_job(
+    job: model.RestoreJob, *, is_expired: bool, group_url: str, instance_url: str
+) -> ServerlessRestoreJob:
+    return ServerlessRestoreJob(
+        cancelled=job.cancelled,
+        delivery_type=job.delivery_type.value,
+        delivery_url=[],
+        expired=is_expired,
+        expires_at=job.expires_at,
+        failed=job.failed,
+        finished_at=job.finished_at or UNSET,
+        id=job.id,
+        links=[
+            Link(href=f"{instance_url}/backup/restoreJobs/{job.id}", rel="self"),
+            Link(
+                href=f"{instance_url}/backup/snapshots/{job.snapshot_id}", rel=related("snapshot")
+            ),
+            Link(href=instance_url, rel=related("cluster")),
+            Link(href=group_url, rel=related("group")),
+        ],
+        snapshot_id=job.snapshot_id,
+        target_cluster_name=job.target_cluster_name,
+        target_deployment_item_name=job.target_deployment_item_name,
+        target_group_id=job.target_group_id,
+        timestamp=job.snapshot_taken_at,
+    )
+
+
+def snapshot(found: snapshot_model.Snapshot, *, instance_url: str) -> ServerlessSnapshot:
+    return ServerlessSnapshot(
+        created_at=found.taken_at or UNSET,
+        expires_at=found.expires_at,
+        id=found.id,
+        links=[
+            Link(href=f"{instance_url}/backup/snapshots/{found.id}", rel="self"),
+            Link(href=instance_url, rel=related("cluster")),
+        ],
+        mongod_version=found.mongodb_version or UNSET,
+        serverless_instance_name=found.instance_name,
+        snapshot_type=found.snapshot_type.value,
+        status=found.status.value,
+        storage_size_bytes=found.size_bytes,
+    )

@@ -1,0 +1,65 @@
+"""``telamon instance``: protected deployments."""
+
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from telamon.cli.client import Client
+from telamon.config import load_client_settings
+
+app = App(name="instance", help="Protected deployments.")
+
+
+@app.command
+def attach(
+    name: str,
+    *,
+    uri: Annotated[str, Parameter(allow_leading_hyphen=True)],
+) -> None:
+    """Protect a deployment that already runs.
+
+    Parameters
+    ----------
+    name
+        What to call it: letters, digits and hyphens.
+    uri
+        Its connection string; - reads it from standard input, where no process list shows it.
+        Its user needs the role backup, and restore and readWriteAnyDatabase to be restored into.
+    """
+    given = sys.stdin.readline().strip() if uri == "-" else uri
+    with Client(load_client_settings()) as client:
+        made = client.own("POST", "/instances", {"name": name, "uri": given})
+    print(f"{made['name']}  {made['id']}  {made['stateName']}  {made['address']}")
+
+
+@app.command
+def create(name: str, *, provider: str = "AWS", region: str = "US_EAST_1") -> None:
+    """Make a deployment that Telamon runs itself.
+
+    Parameters
+    ----------
+    name
+        What to call it: letters, digits and hyphens.
+    provider
+        AWS, AZURE or GCP: a word that the API shows again.
+    region
+        Another such word.
+    """
+    settings = {
+        "providerName": "SERVERLESS",
+        "backingProviderName": provider,
+        "regionName": region,
+    }
+    with Client(load_client_settings()) as client:
+        made = client.atlas("POST", "/serverless", {"name": name, "providerSettings": settings})
+    print(f"{made['name']}  {made['id']}  {made['stateName']}")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """The project's deployments: name, state, connection string."""
+    with Client(load_client_settings()) as client:
+        for found in client.atlas("GET", "/serverless?itemsPerPage=500")["results"]:
+            address = found["connectionStrings"].get("standardSrv", "-")
+            print(f"{found['name']}  {found['stateName']}  {address}")

@@ -1,0 +1,93 @@
+"""``telamon restore``: putting snapshots back."""
+
+from typing import Any
+
+from cyclopts import App
+
+from telamon.cli.client import Client
+from telamon.config import load_client_settings
+from telamon.errors import RestoreFailed
+
+app = App(name="restore", help="Restore jobs.")
+
+
+@app.command
+def start(
+    name: str,
+    snapshot_id: str,
+    *,
+    target: str | None = None,
+    target_group_id: str | None = None,
+    wait: bool = False,
+) -> None:
+    """Restore a snapshot in place of everything that the target holds, and print the job's id.
+
+    Parameters
+    ----------
+    name
+        The deployment that the snapshot is of.
+    snapshot_id
+        Which snapshot.
+    target
+        The deployment to restore into; the same one if not given.
+    target_group_id
+        The target's project; the same one if not given.
+    wait
+        Return when it is finished; fail, with the reason, if it fails.
+    """
+    with Client(load_client_settings()) as client:
+        job = client.atlas(
+            "POST",
+            f"/serverless/{name}/backup/restoreJobs",
+            {
+                "deliveryType": "automated",
+                "snapshotId": snapshot_id,
+                "targetClusterName": target or name,
+                "targetGroupId": target_group_id or client.group_id,
+            },
+        )
+        print(job["id"], flush=True)
+        if not wait:
+            return
+        teller = _Teller()
+        ended = client.follow(
+            f"/instances/{name}/restoreJobs/{job['id']}",
+            lambda answer: "finishedAt" in answer,
+            teller.tell,
+        )
+    if ended["stage"] == "failed":
+        raise RestoreFailed(f"The restore failed: {ended['failure']}")
+
+
+@app.command(name="list")
+def list_(name: str) -> None:
+    """The jobs that restore a deployment's snapshots, newest first.
+
+    Parameters
+    ----------
+    name
+        The deployment.
+    """
+    with Client(load_client_settings()) as client:
+        path = f"/serverless/{name}/backup/restoreJobs?itemsPerPage=500"
+        for job in client.atlas("GET", path)["results"]:
+            print(f"{job['id']}  {_outcome(job)}  {job['snapshotId']}  {job['targetClusterName']}")
+
+
+class _Teller:
+    """Prints how a job comes along, a line for each change."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def tell(self, job: dict[str, Any]) -> None:
+        line = f"{job['stage']}: {job['documentsRestored']} of {job['documentsTotal']} documents"
+        if line != self._last:
+            print(line, flush=True)
+        self._last = line
+
+
+def _outcome(job: dict[str, Any]) -> str:
+    if job["failed"]:
+        return "failed"
+    return f"finished {job['finishedAt']}" if "finishedAt" in job else "running"

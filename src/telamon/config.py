@@ -1,0 +1,132 @@
+"""Settings: the one reader of the environment. Nobody below this layer reads it.
+
+Every setting is an environment variable ``TELAMON_<NAME>``; the command line comes before it.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from telamon.errors import ConfigurationError
+
+_PREFIX = "TELAMON_"
+_TEST_PREFIX = "TELAMON_TEST_"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Settings(BaseSettings):
+    """What ``telamon serve`` and ``telamon worker`` need to know."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+
+    data_dir: Path = Path("telamon-data")
+    """Where everything is kept: metadata, repository, managed deployments, the master key."""
+    host: str = "127.0.0.1"
+    """The address the API listens on."""
+    port: int = 8080
+    """The port the API listens on; 0 takes any free one."""
+    public_url: str = ""
+    """Scheme and host that links in answers start with; the request's own if empty."""
+    master_key_file: Path | None = None
+    """The key that secrets are sealed with; ``master.key`` in the data directory if not set."""
+    mongod: Path | None = None
+    """The mongod for managed instances; searched for if not set."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks whose ``X-Forwarded-For`` is believed, separated by commas."""
+    lenient_accept: bool = False
+    """Whether v2 serves requests whose ``Accept`` Atlas refuses with 406."""
+    atlas_sunset_headers: bool = False
+    """Whether v2 sends Atlas's ``Deprecation`` and ``Sunset`` headers."""
+    atlas_sunset: Literal["ignore", "enforce"] = "ignore"
+    """``enforce`` answers 410 where Atlas has switched a route off."""
+    stop_grace_seconds: int = 10
+    """How long running jobs may take to finish when the worker is told to stop."""
+    log_format: Literal["console", "json"] = "console"
+    """How log lines look on standard error."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def key_file(self) -> Path:
+        return self.master_key_file or self.data_dir / "master.key"
+
+
+class ClientSettings(BaseSettings):
+    """What the commands that talk to a running server need to know."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+
+    url: str = "http://127.0.0.1:8080"
+    """Where the server is."""
+    public_key: str = ""
+    private_key: str = ""
+    group_id: str = ""
+    """The project that commands work in."""
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, under ``overrides`` that are not None.
+
+    Raises ConfigurationError, one sentence a wrong setting, also for a name nobody knows.
+    """
+    _refuse_unknown_names()
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise ConfigurationError(_sentences(error)) from error
+
+
+def load_client_settings(**overrides: object) -> ClientSettings:
+    """As ``load_settings``. Raises ConfigurationError if a key or the project is missing."""
+    _refuse_unknown_names()
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings = ClientSettings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    missing = [
+        f"{_PREFIX}{name.upper()}"
+        for name in ("public_key", "private_key", "group_id")
+        if not getattr(settings, name)
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"{', '.join(missing)} must be set; telamon init prints the values."
+        )
+    return settings
+
+
+def _refuse_unknown_names() -> None:
+    known = {
+        f"{_PREFIX}{name.upper()}"
+        for name in (*Settings.model_fields, *ClientSettings.model_fields)
+    }
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(_PREFIX) and not name.startswith(_TEST_PREFIX) and name not in known
+    )
+    if unknown:
+        raise ConfigurationError(f"There is no setting named {', '.join(unknown)}.")
+
+
+def _sentences(error: ValidationError) -> str:
+    return " ".join(
+        f"{_PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']}."
+        for problem in error.errors()
+    )

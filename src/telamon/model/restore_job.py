@@ -1,0 +1,72 @@
+"""Restore jobs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class DeliveryType(StrEnum):
+    """How the data is delivered; words of the wire."""
+
+    AUTOMATED = "automated"
+    """Put back into an instance."""
+    DOWNLOAD = "download"
+    """A file to fetch."""
+    POINT_IN_TIME = "pointInTime"
+    """Put back as of a moment between two snapshots."""
+
+
+class RestoreStage(StrEnum):
+    """How far a job has come. The wire shows only flags; Telamon's own view shows this."""
+
+    QUEUED = "queued"
+    """No worker has taken it up."""
+    LOADING = "loading"
+    """Documents go into shadow namespaces; the target's own data is untouched."""
+    SWAPPING = "swapping"
+    """Shadows take the places of the target's namespaces."""
+    FINISHED = "finished"
+    """The target holds the snapshot."""
+    FAILED = "failed"
+    """It ended without; ``failure`` says why and what the target holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreJob:
+    """A request to restore one snapshot.
+
+    ``sequence`` numbers the jobs of the snapshot's instance from 1, without gaps, in the order
+    they were made. ``snapshot_taken_at`` is the moment whose data the target gets.
+    """
+
+    id: str
+    group_id: str
+    instance_id: str
+    sequence: int
+    delivery_type: DeliveryType
+    snapshot_id: str
+    snapshot_taken_at: datetime
+    target_group_id: str
+    target_instance_id: str
+    target_cluster_name: str
+    target_deployment_item_name: str
+    created_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None
+    stage: RestoreStage
+    cancelled: bool
+    failure: str | None
+    documents: int
+    """Restored so far."""
+    documents_total: int
+    size_bytes: int
+    """Restored so far, before compression."""
+    size_bytes_total: int
+
+    @property
+    def failed(self) -> bool:
+        return self.stage is RestoreStage.FAILED
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether the time that the job's record is promised to be kept is over."""
+        return now >= self.expires_at

@@ -1,0 +1,54 @@
+"""Snapshots as the catalogue knows them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from telamon.model.manifest import ClusterTime, Consistency
+
+
+class SnapshotStatus(StrEnum):
+    """Words of the wire."""
+
+    QUEUED = "queued"
+    """Asked for."""
+    IN_PROGRESS = "inProgress"
+    """A worker reads the deployment."""
+    COMPLETED = "completed"
+    """Its manifest is in the repository: it can be restored."""
+    FAILED = "failed"
+    """It could not be taken; ``failure`` says why."""
+
+
+class SnapshotType(StrEnum):
+    """Why it was taken; words of the wire."""
+
+    ON_DEMAND = "onDemand"
+    SCHEDULED = "scheduled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """``taken_at`` is the wall-clock second of ``cluster_time``; both None until it is completed.
+
+    ``size_bytes`` counts documents before compression, ``new_bytes`` what this snapshot added to
+    the repository.
+    """
+
+    id: str
+    group_id: str
+    instance_id: str
+    instance_name: str
+    status: SnapshotStatus
+    snapshot_type: SnapshotType
+    requested_at: datetime
+    finished_at: datetime | None
+    expires_at: datetime
+    taken_at: datetime | None
+    cluster_time: ClusterTime | None
+    consistency: Consistency | None
+    mongodb_version: str | None
+    documents: int
+    size_bytes: int
+    new_bytes: int
+    failure: str | None

@@ -1,0 +1,125 @@
+"""BSON as bytes: where documents and their elements begin and end, without decoding a value.
+
+Lengths and type numbers are those of the BSON specification 1.1 (bsonspec.org).
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+DOCUMENT = 0x03
+ARRAY = 0x04
+TIMESTAMP = 0x11
+SHORTEST_DOCUMENT_BYTES = 5
+
+_REGEX = 0x0B
+_DBPOINTER = 0x0C
+_BINARY = 0x05
+_FIXED_BYTES = {
+    0x01: 8,  # double
+    0x06: 0,  # undefined
+    0x07: 12,  # object id
+    0x08: 1,  # boolean
+    0x09: 8,  # date
+    0x0A: 0,  # null
+    0x10: 4,  # int32
+    TIMESTAMP: 8,
+    0x12: 8,  # int64
+    0x13: 16,  # decimal128
+    0x7F: 0,  # max key
+    0xFF: 0,  # min key
+}
+# The length that stands in front counts what follows it and its own four bytes ...
+_SELF_COUNTING = {DOCUMENT, ARRAY, 0x0F}  # 0x0F: code with scope
+# ... or only what follows it.
+_COUNTED = {0x02, 0x0D, 0x0E}  # string, code, symbol
+_DBPOINTER_ID_BYTES = 12
+_NAME_WINDOW_BYTES = 256
+
+_length_at = struct.Struct("<i").unpack_from
+
+
+class MalformedBson(ValueError):
+    """Bytes that are not what the BSON specification describes."""
+
+
+class Element(NamedTuple):
+    """One element of a document; offsets are into the bytes that were walked."""
+
+    kind: int
+    """The BSON type number."""
+    name: bytes
+    start: int
+    value: int
+    end: int
+
+
+def elements(document: bytes | memoryview) -> Iterator[Element]:
+    """The top-level elements of one document (or array), in order.
+
+    Raises MalformedBson for bytes that are not one whole document.
+    """
+    end = document_end(document, 0)
+    if end != len(document):
+        raise MalformedBson("the bytes are not one document")
+    position = 4
+    while position < end - 1:
+        kind = document[position]
+        name_end = _zero_from(document, position + 1)
+        value = name_end + 1
+        value_end = _value_end(document, kind, value)
+        if not value <= value_end <= end - 1:
+            raise MalformedBson(f"an element at byte {position} does not fit its document")
+        yield Element(kind, bytes(document[position + 1 : name_end]), position, value, value_end)
+        position = value_end
+
+
+def document_end(data: bytes | memoryview, start: int) -> int:
+    """The offset after the document at ``start``. Raises MalformedBson if it does not fit ``data``."""
+    if len(data) - start < SHORTEST_DOCUMENT_BYTES:
+        raise MalformedBson(f"no document fits at byte {start}")
+    length: int = _length_at(data, start)[0]
+    end = start + length
+    if length < SHORTEST_DOCUMENT_BYTES or end > len(data) or data[end - 1] != 0:
+        raise MalformedBson(f"no whole document at byte {start}")
+    return end
+
+
+def array_documents(array: bytes | memoryview) -> bytes:
+    """The documents of a BSON array, one after the other."""
+    view = memoryview(array)
+    return b"".join(view[element.value : element.end] for element in elements(array))
+
+
+def _value_end(data: bytes | memoryview, kind: int, value: int) -> int:
+    fixed = _FIXED_BYTES.get(kind)
+    if fixed is not None:
+        return value + fixed
+    if kind == _REGEX:
+        return _zero_from(data, _zero_from(data, value) + 1) + 1
+    if len(data) - value < SHORTEST_DOCUMENT_BYTES:
+        raise MalformedBson(f"a value at byte {value} does not fit its document")
+    length: int = _length_at(data, value)[0]
+    if length < 0:
+        raise MalformedBson(f"a value at byte {value} has a negative length")
+    if kind in _SELF_COUNTING:
+        return value + length
+    if kind in _COUNTED:
+        return value + 4 + length
+    if kind == _BINARY:
+        return value + 5 + length
+    if kind == _DBPOINTER:
+        return value + 4 + length + _DBPOINTER_ID_BYTES
+    raise MalformedBson(f"unknown BSON type 0x{kind:02x}")
+
+
+def _zero_from(data: bytes | memoryview, start: int) -> int:
+    """The offset of the first zero byte. A memoryview cannot search, so pieces of it are copied."""
+    window = _NAME_WINDOW_BYTES
+    while start < len(data):
+        found = bytes(data[start : start + window]).find(0)
+        if found >= 0:
+            return start + found
+        start += window
+        window *= 4
+    raise MalformedBson("a name does not end")

@@ -1,0 +1,93 @@
+"""Stored documents brought into a collection, counted on both sides."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from telamon.errors import RestoreFailed
+from telamon.model.manifest import CollectionSpec, StoredCollection
+from telamon.mongo.connect import translated
+from telamon.mongo.create import expires
+from telamon.mongo.elements import MalformedBson
+from telamon.mongo.parallel import Stop
+from telamon.mongo.write import Batch, Commands, batches, insert
+
+Documents = Callable[[StoredCollection], Iterator[bytes]]
+Progress = Callable[[int, int], None]
+
+_BATCHES_AHEAD = 2
+
+
+class Filler:
+    """Inserts with ``parallel`` threads that all callers of ``fill`` share.
+
+    ``fill`` may run in several threads at once. Leaving the context waits for what is under way.
+    """
+
+    def __init__(
+        self, documents: Documents, progress: Progress, *, parallel: int, stop: Stop
+    ) -> None:
+        self._documents = documents
+        self._progress = progress
+        self._stop = stop
+        self._inserters = ThreadPoolExecutor(parallel, thread_name_prefix="telamon-insert")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._inserters.shutdown(wait=True)
+
+    def fill(self, commands: Commands, name: str, stored: StoredCollection) -> None:
+        """Insert the documents of ``stored`` into the empty collection ``name``.
+
+        A capped collection gets them one batch after the other, since its order is part of what it
+        holds. Raises RestoreFailed when the server refuses one, or when the documents that came,
+        were taken or are there are not as many as the manifest tells; DeploymentUnavailable; and
+        what ``documents`` and ``progress`` raise.
+        """
+        spec = stored.spec
+        ahead = 0 if spec.capped else _BATCHES_AHEAD
+        under_way: deque[Future[None]] = deque()
+        count = 0
+        for batch in self._batches(stored):
+            self._stop.check()
+            count += batch.count
+            under_way.append(self._inserters.submit(self._insert, commands, name, spec, batch))
+            while len(under_way) > ahead:
+                under_way.popleft().result()
+        for future in under_way:
+            future.result()
+        _require_count(spec, "came from the snapshot", count, stored.documents)
+        if not expires(spec):
+            with translated(RestoreFailed, f"{spec.namespace} could not be counted"):
+                there = int(commands.command("count", name)["n"])
+            _require_count(spec, "are in the deployment", there, stored.documents)
+
+    def _batches(self, stored: StoredCollection) -> Iterator[Batch]:
+        try:
+            yield from batches(self._documents(stored))
+        except MalformedBson as error:
+            raise RestoreFailed(
+                f"What the snapshot has of {stored.spec.namespace} is not BSON: {error}"
+            ) from error
+
+    def _insert(self, commands: Commands, name: str, spec: CollectionSpec, batch: Batch) -> None:
+        self._stop.check()
+        with translated(RestoreFailed, f"A document of {spec.namespace} could not be inserted"):
+            insert(commands, name, batch, ordered=spec.capped)
+        self._progress(batch.count, len(batch.documents))
+
+
+def _require_count(spec: CollectionSpec, what: str, actual: int, expected: int) -> None:
+    if actual != expected:
+        raise RestoreFailed(
+            f"{actual} documents of {spec.namespace} {what}, but its manifest tells of {expected}."
+        )

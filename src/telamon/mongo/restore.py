@@ -1,0 +1,127 @@
+"""A full restore into a deployment: shadow, verify, swap.
+
+``load`` prepares the snapshot's collections beside the deployment's own, under names that nobody
+else uses, and changes nothing else. ``swap`` renames each into its place and drops what the
+snapshot does not have. Until ``swap`` the deployment is as it was, and ``discard`` takes the
+preparations away.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from telamon.errors import RestoreFailed
+from telamon.model.manifest import CollectionKind, CollectionSpec, StoredCollection
+from telamon.mongo.connect import Client, translated
+from telamon.mongo.create import create, create_indexes
+from telamon.mongo.fill import Documents, Filler, Progress
+from telamon.mongo.parallel import Stop, run_all
+from telamon.mongo.shadow import Journal, drop_shadows, drop_shadows_of_job, shadow_name
+from telamon.mongo.swap import FUNCTIONS, Swap
+
+
+class Restore:
+    """One restore job's work on its target.
+
+    ``documents`` yields a collection's documents in natural order, in pieces of whole documents.
+    ``progress`` is told of documents and bytes as they are added. Both are called from several
+    threads at once; what they raise comes out as it is.
+
+    Every method may be run again after it failed or was killed, also by another Restore with the
+    same ``job_id`` and ``collections``. Only one job at a time may work on a deployment.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        job_id: str,
+        collections: Sequence[StoredCollection],
+        documents: Documents,
+        progress: Progress,
+        parallel: int = 2,
+    ) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._collections = sorted(collections, key=lambda stored: stored.spec.namespace)
+        self._documents = documents
+        self._progress = progress
+        self._parallel = parallel
+        databases = {stored.spec.namespace.database for stored in collections}
+        self._journal = Journal(client, job_id, databases)
+
+    def load(self) -> None:
+        """Bring every collection into its shadow, with its indexes, and count its documents there.
+
+        Shadows of earlier jobs are dropped first. Time series, views and ``system.js`` have no
+        shadow, since they cannot be renamed: ``swap`` makes them. On return all is durable on a
+        majority. Raises RestoreFailed when the deployment refuses or lost something,
+        DeploymentUnavailable when it stops answering; then the target is as it was but for
+        shadows.
+        """
+        numbered = [
+            (number, stored)
+            for number, stored in enumerate(self._collections)
+            if _has_shadow(stored.spec)
+        ]
+        # The largest first, so that none is left to run alone at the end.
+        numbered.sort(key=lambda one: -one[1].size_bytes)
+        with translated(RestoreFailed):
+            drop_shadows(self._client)
+            self._journal.begin()
+        stop = Stop()
+        with self._filler(stop) as filler:
+            run_all(
+                [
+                    partial(self._load_collection, number, stored, filler)
+                    for number, stored in numbered
+                ],
+                parallel=self._parallel,
+                stop=stop,
+            )
+        with translated(RestoreFailed):
+            self._journal.settle()
+            self._journal.mark_loaded()
+
+    def swap(self) -> None:
+        """Put the loaded collections in place of the deployment's content.
+
+        Each collection changes in one step, the whole in many: killed in the middle, the deployment
+        has some of both until ``swap`` is run again. Raises RestoreFailed when ``load`` is not
+        complete, or when the deployment refuses or restarted; DeploymentUnavailable when it stops
+        answering.
+        """
+        with translated(RestoreFailed), self._filler(Stop()) as filler:
+            Swap(
+                self._client,
+                job_id=self._job_id,
+                journal=self._journal,
+                collections=self._collections,
+                filler=filler,
+            ).run()
+
+    def discard(self) -> None:
+        """Drop what ``load`` prepared. Does nothing where nothing is left."""
+        with translated(RestoreFailed):
+            drop_shadows_of_job(self._client, self._job_id)
+
+    def _filler(self, stop: Stop) -> Filler:
+        return Filler(self._documents, self._progress, parallel=self._parallel, stop=stop)
+
+    def _load_collection(self, number: int, stored: StoredCollection, filler: Filler) -> None:
+        commands = self._client[stored.spec.namespace.database]
+        name = shadow_name(self._job_id, number)
+        with translated(RestoreFailed):
+            create(commands, name, stored.spec)
+            # Before the indexes: one with a time to live would have documents deleted.
+            filler.fill(commands, name, stored)
+            create_indexes(commands, name, stored.spec)
+
+
+def _has_shadow(spec: CollectionSpec) -> bool:
+    """Raises RestoreFailed for what neither a rename nor ``create`` could make."""
+    name = spec.namespace.name
+    if spec.kind is not CollectionKind.COLLECTION or name == FUNCTIONS:
+        return False
+    if name.startswith("system."):
+        raise RestoreFailed(f"{spec.namespace} is the server's own and cannot be restored.")
+    return True

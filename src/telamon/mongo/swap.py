@@ -1,0 +1,155 @@
+"""The second half of a restore: what was loaded takes the place of what was there.
+
+Every step looks at what the deployment holds before it acts, so the whole may be killed anywhere
+and run again.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from pymongo.errors import OperationFailure
+
+from telamon.errors import RestoreFailed
+from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace, StoredCollection
+from telamon.mongo.catalog import BUCKETS_PREFIX, UNREAD, list_collections, read_catalog
+from telamon.mongo.connect import Client
+from telamon.mongo.create import create, create_indexes
+from telamon.mongo.fill import Filler
+from telamon.mongo.shadow import SHADOW_PREFIX, Journal, shadow_name, user_databases
+
+FUNCTIONS = "system.js"
+"""The collection of stored JavaScript functions, which can be neither renamed nor dropped."""
+
+Step = Callable[[], None]
+
+_NAMESPACE_EXISTS = 48
+
+
+class Swap:
+    """One run of a restore's swap. ``collections`` in the order in which they were loaded."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        job_id: str,
+        journal: Journal,
+        collections: Sequence[StoredCollection],
+        filler: Filler,
+    ) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._journal = journal
+        self._collections = collections
+        self._filler = filler
+        self._wanted = {stored.spec.namespace for stored in collections}
+
+    def run(self) -> None:
+        """Take every step, then forget the job. Raises PyMongo's errors and RestoreFailed."""
+        if not self._journal.is_loaded:
+            self._require_done()
+            return
+        self._journal.begin()
+        for step in self.steps():
+            step()
+        self._journal.settle()
+        self._journal.remove()
+
+    def steps(self) -> list[Step]:
+        """What ``run`` does, in order. Each step may be taken again at any time."""
+        rename: list[Step] = []
+        rebuild: list[Step] = []
+        views: list[Step] = []
+        for number, stored in enumerate(self._collections):
+            match stored.spec.kind:
+                case CollectionKind.VIEW:
+                    views.append(partial(self._replace_view, stored.spec))
+                case CollectionKind.TIMESERIES:
+                    rebuild.append(partial(self._rebuild, stored))
+                case CollectionKind.COLLECTION if stored.spec.namespace.name == FUNCTIONS:
+                    rebuild.append(partial(self._replace_functions, stored))
+                case CollectionKind.COLLECTION:
+                    rename.append(partial(self._rename, number, stored.spec.namespace))
+        kept = {namespace.database for namespace in self._wanted} | {self._journal.database}
+        drop: list[Step] = [partial(self._drop_surplus, database) for database in sorted(kept)]
+        drop.append(partial(self._drop_databases_but, kept))
+        return [*rename, *rebuild, *drop, *views]
+
+    def _require_done(self) -> None:
+        """Raise RestoreFailed unless the deployment looks as it does after a swap."""
+        wanted = {_look(stored.spec) for stored in self._collections}
+        there = {_look(spec) for spec in read_catalog(self._client)}
+        if {one for one in wanted ^ there if one[0].name != FUNCTIONS}:
+            raise RestoreFailed(
+                "The load of this restore is not complete, so there is nothing to put in place; "
+                "the deployment is as it was."
+            )
+
+    def _rename(self, number: int, namespace: Namespace) -> None:
+        shadow = Namespace(namespace.database, shadow_name(self._job_id, number))
+        kind = self._kind(namespace)
+        if self._kind(shadow) is None:
+            if kind is None:
+                raise RestoreFailed(f"{namespace} was dropped by somebody during the restore.")
+            return  # renamed by an earlier run
+        if kind in {CollectionKind.VIEW, CollectionKind.TIMESERIES}:
+            self._drop(namespace)  # a rename replaces nothing but collections
+        self._client.admin.command(
+            {"renameCollection": str(shadow), "to": str(namespace), "dropTarget": True}
+        )
+
+    def _rebuild(self, stored: StoredCollection) -> None:
+        namespace = stored.spec.namespace
+        commands = self._client[namespace.database]
+        self._drop(namespace)
+        create(commands, namespace.name, stored.spec)
+        self._filler.fill(commands, BUCKETS_PREFIX + namespace.name, stored)
+        create_indexes(commands, namespace.name, stored.spec)
+
+    def _replace_functions(self, stored: StoredCollection) -> None:
+        commands = self._client[stored.spec.namespace.database]
+        try:
+            commands.command("create", FUNCTIONS)
+        except OperationFailure as error:
+            if error.code != _NAMESPACE_EXISTS:
+                raise
+        commands[FUNCTIONS].delete_many({})
+        self._filler.fill(commands, FUNCTIONS, stored)
+
+    def _drop_surplus(self, database: str) -> None:
+        listed = list_collections(self._client[database])
+        for name in listed:
+            namespace = Namespace(database, name)
+            is_buckets = name.startswith(BUCKETS_PREFIX)
+            if namespace in self._wanted or name in UNREAD or name.startswith(SHADOW_PREFIX):
+                continue
+            if name == FUNCTIONS:
+                self._client[database][name].delete_many({})
+            elif not is_buckets or name.removeprefix(BUCKETS_PREFIX) not in listed:
+                self._drop(namespace)
+
+    def _drop_databases_but(self, kept: set[str]) -> None:
+        for database in user_databases(self._client):
+            if database not in kept:
+                self._client.drop_database(database)
+
+    def _replace_view(self, spec: CollectionSpec) -> None:
+        database = spec.namespace.database
+        there = list_collections(self._client[database], spec.namespace.name)
+        for entry in there.values():
+            is_view = entry["type"] == CollectionKind.VIEW
+            if is_view and bytes(entry["options"].raw) == spec.options:
+                return
+            self._drop(spec.namespace)
+        create(self._client[database], spec.namespace.name, spec)
+
+    def _kind(self, namespace: Namespace) -> CollectionKind | None:
+        there = list_collections(self._client[namespace.database], namespace.name)
+        return CollectionKind(there[namespace.name]["type"]) if there else None
+
+    def _drop(self, namespace: Namespace) -> None:
+        self._client[namespace.database].drop_collection(namespace.name)
+
+
+def _look(spec: CollectionSpec) -> tuple[Namespace, CollectionKind, bytes, frozenset[bytes]]:
+    return spec.namespace, spec.kind, spec.options, frozenset(spec.indexes)

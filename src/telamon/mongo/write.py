@@ -1,0 +1,212 @@
+"""Stored documents put into a collection exactly as they are, without decoding them."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import bson
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from pymongo.database import Database
+from pymongo.errors import WriteConcernError, WriteError
+
+from telamon.mongo.elements import TIMESTAMP, Element, document_end, elements
+
+Commands = Database[dict[str, Any]]
+
+_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_DOCUMENTS = 50_000  # a server takes 100,000 (maxWriteBatchSize in its hello)
+_SERVER_MEMORY = {"w": 1}
+_ZERO_VALUE = bytes(8)
+_ZERO_RUN = bytes(9)  # the end of a name and a value of zeros
+_NOT_ZERO = re.compile(rb"[^\x00]")
+_EMPTY_DOCUMENT = bson.encode({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Whole documents, one after the other, that go to the server in one command."""
+
+    documents: bytes
+    count: int
+
+
+def batches(pieces: Iterable[bytes]) -> Iterator[Batch]:
+    """Cut and join pieces of whole documents to batches of 8 MB and 50,000 documents at most.
+
+    A document that is larger makes a batch of its own. Raises MalformedBson for pieces that do not
+    consist of whole documents.
+    """
+    parts: list[memoryview] = []
+    size_bytes = count = 0
+    for piece in pieces:
+        view = memoryview(piece)
+        start = position = 0
+        while position < len(piece):
+            end = document_end(piece, position)
+            if count and (size_bytes + end - start > _BATCH_BYTES or count == _BATCH_DOCUMENTS):
+                parts.append(view[start:position])
+                yield Batch(documents=b"".join(parts), count=count)
+                parts, size_bytes, count, start = [], 0, 0, position
+            count += 1
+            position = end
+        parts.append(view[start:])
+        size_bytes += len(piece) - start
+    if count:
+        yield Batch(documents=b"".join(parts), count=count)
+
+
+def insert(commands: Commands, name: str, batch: Batch, *, ordered: bool) -> None:
+    """Insert a batch past every validator, acknowledged by the primary's memory alone.
+
+    A server gives a top-level Timestamp(0, 0) of an inserted document the present time, so such
+    documents are replaced afterwards by what they were. Raises PyMongo's errors; WriteError for
+    documents that the server refuses.
+    """
+    command = {
+        "insert": name,
+        "ordered": ordered,
+        "bypassDocumentValidation": True,
+        "writeConcern": _SERVER_MEMORY,
+        "documents": sequence(batch.documents),
+    }
+    _require_count(write(commands, command), batch.count)
+    for updates in _replacements(with_zero_timestamps(batch.documents)):
+        command = {
+            "update": name,
+            "bypassDocumentValidation": True,
+            "writeConcern": _SERVER_MEMORY,
+            "updates": updates,
+        }
+        _require_count(write(commands, command), len(updates))
+
+
+def write(commands: Commands, command: dict[str, Any]) -> int:
+    """Run a command that writes, and return its ``n``.
+
+    Unlike PyMongo's ``command``, raises WriteError and WriteConcernError for what the reply tells.
+    """
+    reply = commands.command(command)
+    for failure in reply.get("writeErrors", ()):
+        raise WriteError(failure.get("errmsg", "it gave no reason"), failure.get("code"), failure)
+    failure = reply.get("writeConcernError")
+    if failure is not None:
+        raise WriteConcernError(failure.get("errmsg", ""), failure.get("code"), failure)
+    return int(reply.get("n", 0))
+
+
+def with_zero_timestamps(documents: bytes) -> list[bytes]:
+    """The documents among ``documents`` that have a Timestamp(0, 0) at their top level."""
+    found: list[bytes] = []
+    end = 0
+    for hit in _zero_timestamp_candidates(documents):
+        if hit < end:
+            continue
+        start = end
+        while (end := document_end(documents, start)) <= hit:
+            start = end
+        document = documents[start:end]
+        if any(_is_zero_timestamp(document, element) for element in elements(document)):
+            found.append(document)
+    return found
+
+
+class _Sequence(RawBSONDocument):
+    """Documents that PyMongo takes for one and copies into the message as they are.
+
+    The part of a message that carries documents has nothing between them (MongoDB manual, wire
+    protocol, document sequence), so this saves an object per document.
+    """
+
+    __slots__ = ("_documents",)
+
+    def __init__(self, documents: bytes) -> None:
+        super().__init__(_EMPTY_DOCUMENT)
+        self._documents = documents
+
+    @property
+    def raw(self) -> bytes:
+        return self._documents
+
+
+def _sequence_works() -> bool:
+    sample = bson.encode({"a": 1}) + bson.encode({"b": 2})
+    try:
+        return bson.encode(_Sequence(sample)) == sample
+    except (BSONError, TypeError, ValueError):
+        return False
+
+
+_SEQUENCE_WORKS = _sequence_works()
+
+
+def sequence(documents: bytes) -> list[RawBSONDocument]:
+    """``documents`` as a command's list of documents."""
+    return [_Sequence(documents)] if _SEQUENCE_WORKS else one_by_one(documents)
+
+
+def one_by_one(documents: bytes) -> list[RawBSONDocument]:
+    """As ``sequence``, for a PyMongo that insists on an object per document."""
+    found = []
+    start = 0
+    while start < len(documents):
+        end = document_end(documents, start)
+        found.append(RawBSONDocument(documents[start:end]))
+        start = end
+    return found
+
+
+def _require_count(actual: int, expected: int) -> None:
+    if actual != expected:
+        raise WriteError(f"the server took {actual} of {expected} documents")
+
+
+def _zero_timestamp_candidates(documents: bytes) -> Iterator[int]:
+    """Offsets at which an element of any depth may hold Timestamp(0, 0).
+
+    Looks at runs of zeros only, and between a run and the zero before it for the type number, since
+    an element's name has no zero. A pattern that starts from the type number would take quadratic
+    time on binary data.
+    """
+    position = documents.find(_ZERO_RUN)
+    while position >= 0:
+        before = documents.rfind(0, 0, position)
+        if documents.find(TIMESTAMP, before + 1, position) >= 0:
+            yield position
+        run_end = _NOT_ZERO.search(documents, position)
+        if run_end is None:
+            return
+        position = documents.find(_ZERO_RUN, run_end.start())
+
+
+def _is_zero_timestamp(document: bytes, element: Element) -> bool:
+    return element.kind == TIMESTAMP and document[element.value : element.end] == _ZERO_VALUE
+
+
+def _replacements(documents: Iterable[bytes]) -> Iterator[list[dict[str, Any]]]:
+    """Statements of the update command, in lists that fit a command each.
+
+    As a pipeline's literal a document is stored byte for byte, whatever its field names are and
+    however often each of them occurs.
+    """
+    statements: list[dict[str, Any]] = []
+    size_bytes = 0
+    for document in documents:
+        if statements and size_bytes + len(document) > _BATCH_BYTES:
+            yield statements
+            statements, size_bytes = [], 0
+        literal = {"$literal": RawBSONDocument(document)}
+        statements.append({"q": {"_id": _equals_id(document)}, "u": [{"$replaceWith": literal}]})
+        size_bytes += len(document)
+    if statements:
+        yield statements
+
+
+def _equals_id(document: bytes) -> RawBSONDocument:
+    for element in elements(document):
+        if element.name == b"_id":
+            kind_and_name = bytes([element.kind]) + b"$eq\x00"
+            content = kind_and_name + document[element.value : element.end] + b"\x00"
+            return RawBSONDocument((len(content) + 4).to_bytes(4, "little") + content)
+    raise WriteError("a document with a Timestamp(0, 0) has no _id")

@@ -1,0 +1,268 @@
+"""Protected deployments: made, attached, shown, taken away."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from telamon.clock import Clock
+from telamon.errors import (
+    AlreadyDeleting,
+    FeatureUnsupported,
+    InvalidClusterName,
+    TelamonError,
+    TerminationProtected,
+)
+from telamon.ids import IdFactory
+from telamon.jobs.queue import JobKind, JobQueue
+from telamon.jobs.worker import Steps
+from telamon.model.access import PROJECT_OWNERS, PROJECT_READERS, ApiKey
+from telamon.model.instance import (
+    Instance,
+    InstanceKind,
+    InstanceState,
+    Provider,
+    is_instance_name,
+)
+from telamon.model.page import Page
+from telamon.mongo.connect import Deployment, probe, without_credentials
+from telamon.operations.access import authorize
+from telamon.operations.credentials import Credentials
+from telamon.operations.managed_instances import ManagedInstances
+from telamon.state import instances as rows
+from telamon.state.database import Database
+
+# Clients read the provider by a fixed list of names; an attached instance has none of its own.
+ATTACHED_PROVIDER = Provider(backing_provider_name="AWS", region_name="US_EAST_1")
+_ITEM_NAME_LETTERS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInstance:
+    """What a caller may choose of a managed instance."""
+
+    name: str
+    provider: Provider
+    tags: tuple[tuple[str, str], ...] = ()
+    termination_protection: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisibleInstance:
+    """An instance and the connection string that this caller may see; None until it works."""
+
+    instance: Instance
+    connection_string: str | None = field(repr=False)
+
+
+class Instances:
+    """What callers can do with instances."""
+
+    def __init__(
+        self,
+        db: Database,
+        queue: JobQueue,
+        credentials: Credentials,
+        *,
+        mongod: Path | None,
+        clock: Clock,
+        new_id: IdFactory,
+    ) -> None:
+        """``mongod`` is the program for managed instances; without it there can be none."""
+        self._db = db
+        self._queue = queue
+        self._credentials = credentials
+        self._mongod = mongod
+        self._clock = clock
+        self._new_id = new_id
+
+    async def create(self, caller: ApiKey, group_id: str, new: NewInstance) -> VisibleInstance:
+        """A managed instance, CREATING. Raises DuplicateClusterName, FeatureUnsupported."""
+        if not is_instance_name(new.name):
+            raise InvalidClusterName(new.name)
+        instance = self._instance(group_id, new, managed=True)
+
+        def work(tx: Connection) -> None:
+            authorize(tx, caller, group_id, PROJECT_OWNERS)
+            if self._mongod is None:
+                raise FeatureUnsupported(
+                    "no mongod is installed here to run an instance with "
+                    "(pip install 'telamon[local]')"
+                )
+            sealed = self._credentials.seal_new_passwords(instance.id)
+            rows.insert(tx, instance, sealed_credentials=sealed)
+            self._queue.enqueue(tx, JobKind.CREATE_INSTANCE, instance.id, lock=instance.id)
+
+        await self._db.run(work)
+        return VisibleInstance(instance=instance, connection_string=None)
+
+    async def attach(self, caller: ApiKey, group_id: str, name: str, uri: str) -> VisibleInstance:
+        """Protect a deployment that already runs. Raises DeploymentRefused if it cannot be."""
+        if not is_instance_name(name):
+            raise InvalidClusterName(name)
+        await self._db.read(lambda tx: authorize(tx, caller, group_id, PROJECT_OWNERS))
+        deployment = await asyncio.to_thread(probe, uri)
+        new = NewInstance(name=name, provider=ATTACHED_PROVIDER)
+        instance = self._instance(
+            group_id,
+            new,
+            managed=False,
+            address=without_credentials(uri),
+            deployment=deployment,
+        )
+
+        def work(tx: Connection) -> None:
+            authorize(tx, caller, group_id, PROJECT_OWNERS)
+            sealed = self._credentials.seal_uri(instance.id, uri)
+            rows.insert(tx, instance, sealed_credentials=sealed)
+
+        await self._db.run(work)
+        return VisibleInstance(instance=instance, connection_string=instance.address)
+
+    async def require(self, group_id: str, name: str) -> None:
+        """Raises InstanceNotFound, for a caller whose request has yet to be read."""
+        await self._db.read(lambda tx: rows.by_name(tx, group_id, name))
+
+    async def get(self, caller: ApiKey, group_id: str, name: str) -> VisibleInstance:
+        """Raises InstanceNotFound."""
+
+        def work(tx: Connection) -> VisibleInstance:
+            authorize(tx, caller, group_id, PROJECT_READERS)
+            return self._visible(tx, caller, rows.by_name(tx, group_id, name))
+
+        seen = await self._db.read(work)
+        await self._settle((seen,))
+        return seen
+
+    async def list(
+        self, caller: ApiKey, group_id: str, *, limit: int, offset: int
+    ) -> Page[VisibleInstance]:
+        """By name."""
+
+        def work(tx: Connection) -> Page[VisibleInstance]:
+            authorize(tx, caller, group_id, PROJECT_READERS)
+            found = rows.page(tx, group_id, limit=limit, offset=offset)
+            return Page(
+                items=tuple(self._visible(tx, caller, instance) for instance in found.items),
+                total=found.total,
+            )
+
+        seen = await self._db.read(work)
+        await self._settle(seen.items)
+        return seen
+
+    async def delete(self, caller: ApiKey, group_id: str, name: str) -> None:
+        """Begin to take an instance away. The data of an attached one is not touched.
+
+        Raises TerminationProtected, AlreadyDeleting.
+        """
+
+        def work(tx: Connection) -> None:
+            authorize(tx, caller, group_id, PROJECT_OWNERS)
+            instance = rows.by_name(tx, group_id, name)
+            if instance.state is InstanceState.DELETING:
+                raise AlreadyDeleting(name)
+            if instance.termination_protection:
+                raise TerminationProtected(
+                    f"Cannot terminate cluster {name} in group {group_id} because termination "
+                    "protection is enabled. Disable termination protection and try again."
+                )
+            rows.set_state(tx, instance.id, InstanceState.DELETING)
+            self._queue.enqueue(tx, JobKind.DELETE_INSTANCE, instance.id, lock=instance.id)
+
+        await self._db.run(work)
+
+    async def _settle(self, seen: tuple[VisibleInstance, ...]) -> None:
+        """Whoever watches for the end of an instance is shown DELETING once, then nothing."""
+        leaving = [
+            view.instance.id for view in seen if view.instance.state is InstanceState.DELETING
+        ]
+        if leaving:
+            await self._db.run(lambda tx: rows.settle_deleted(tx, leaving))
+
+    def _visible(self, tx: Connection, caller: ApiKey, instance: Instance) -> VisibleInstance:
+        connection_string = None
+        if instance.state in (InstanceState.IDLE, InstanceState.REPAIRING):
+            connection_string = instance.address
+            if (
+                instance.managed
+                and instance.port is not None
+                and caller.holds_any(PROJECT_OWNERS, instance.group_id)
+            ):
+                connection_string = self._credentials.owner_uri(tx, instance)
+        return VisibleInstance(instance=instance, connection_string=connection_string)
+
+    def _instance(
+        self,
+        group_id: str,
+        new: NewInstance,
+        *,
+        managed: bool,
+        address: str | None = None,
+        deployment: Deployment | None = None,
+    ) -> Instance:
+        now = self._clock()
+        instance_id = self._new_id(now)
+        return Instance(
+            id=instance_id,
+            group_id=group_id,
+            kind=InstanceKind.SERVERLESS,
+            name=new.name,
+            state=InstanceState.CREATING if managed else InstanceState.IDLE,
+            created_at=now,
+            managed=managed,
+            address=address,
+            port=None,
+            mongodb_version=deployment.mongodb_version if deployment else None,
+            deployment_item_name=_deployment_item_name(instance_id),
+            provider=new.provider,
+            tags=new.tags,
+            termination_protection=new.termination_protection,
+        )
+
+
+class CreateInstance:
+    """The job that makes a managed instance's mongod."""
+
+    def __init__(self, db: Database, managed: ManagedInstances) -> None:
+        self._db = db
+        self._managed = managed
+
+    def run(self, subject_id: str, steps: Steps) -> None:
+        steps("start", lambda: self._managed.start(subject_id))
+
+    def fail(self, subject_id: str, error: TelamonError) -> None:
+        """It goes on being tried by whoever watches over managed instances."""
+        del error  # the worker has logged it
+        self._db.transact(lambda tx: rows.set_state(tx, subject_id, InstanceState.REPAIRING))
+
+
+class DeleteInstance:
+    """The job that takes away a managed instance's mongod with its data, and any one's row."""
+
+    def __init__(self, db: Database, managed: ManagedInstances, clock: Clock) -> None:
+        self._db = db
+        self._managed = managed
+        self._clock = clock
+
+    def run(self, subject_id: str, steps: Steps) -> None:
+        instance = self._db.look(lambda tx: rows.by_id(tx, subject_id))
+        if instance.managed:
+            steps("remove", lambda: self._managed.remove(subject_id))
+        steps("forget", lambda: self._forget(subject_id))
+
+    def fail(self, subject_id: str, error: TelamonError) -> None:
+        """What could not be removed stays on the disk, as the log says; the instance is gone."""
+        del error
+        self._forget(subject_id)
+
+    def _forget(self, instance_id: str) -> None:
+        self._db.transact(lambda tx: rows.set_deleted(tx, instance_id, self._clock()))
+
+
+def _deployment_item_name(instance_id: str) -> str:
+    """An internal name such as Atlas gives to what runs an instance."""
+    digest = hashlib.blake2s(instance_id.encode()).hexdigest()
+    return f"atlas-{digest[:_ITEM_NAME_LETTERS]}"

@@ -1,0 +1,273 @@
+"""Restore jobs: asked for, carried out, shown.
+
+Carrying one out (the job)::
+
+    1  load   every collection into a shadow namespace of the target, counted and indexed there
+    2  swap   each shadow takes its place in one rename; what the snapshot lacks is dropped
+    3  finish
+
+Until 2 the target's own data is untouched. Killed in 1, the job loads again; killed in 2, the swap
+goes on where it was.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from telamon.clock import Clock
+from telamon.errors import (
+    CannotRestoreToTarget,
+    FeatureUnsupported,
+    RestoreFailed,
+    RestoreNotPossible,
+    TelamonError,
+    Unauthorized,
+)
+from telamon.ids import IdFactory
+from telamon.jobs.queue import JobKind, JobQueue
+from telamon.jobs.worker import Steps
+from telamon.model.access import PROJECT_OWNERS, ApiKey
+from telamon.model.instance import Instance, InstanceState
+from telamon.model.page import Page
+from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
+from telamon.model.snapshot import Snapshot, SnapshotStatus
+from telamon.mongo.connect import Client, connected
+from telamon.mongo.restore import Restore
+from telamon.operations.access import authorize
+from telamon.operations.credentials import Credentials
+from telamon.repository.repository import Repository
+from telamon.state import instances, snapshots
+from telamon.state import restore_jobs as rows
+from telamon.state.database import Database
+
+RECORD_KEPT_DAYS = 365
+_ATTEMPTS_AT_MOST = 3
+_PROGRESS_SECONDS = 0.5
+_DISCARD_SECONDS = 2.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRestoreJob:
+    """What a caller asks for."""
+
+    delivery_type: DeliveryType
+    snapshot_id: str
+    target_group_id: str
+    target_cluster_name: str
+
+
+class RestoreJobs:
+    """What callers can do with restore jobs: owners only, as on Atlas."""
+
+    def __init__(self, db: Database, queue: JobQueue, *, clock: Clock, new_id: IdFactory) -> None:
+        self._db = db
+        self._queue = queue
+        self._clock = clock
+        self._new_id = new_id
+
+    async def create(
+        self, caller: ApiKey, group_id: str, instance_name: str, new: NewRestoreJob
+    ) -> RestoreJob:
+        """Ask for a restore of one of the instance's snapshots; it is queued when this returns.
+
+        Raises SnapshotNotFound, InstanceNotFound (source or target), CannotRestoreToTarget,
+        RestoreNotPossible, RestoreInProgress.
+        """
+
+        def work(tx: Connection) -> RestoreJob:
+            authorize(tx, caller, group_id, PROJECT_OWNERS)
+            source = instances.by_name(tx, group_id, instance_name)
+            if new.delivery_type is not DeliveryType.AUTOMATED:
+                raise FeatureUnsupported(f"deliveryType {new.delivery_type.value}")
+            snapshot = snapshots.of_instance(tx, source.id, source.name, new.snapshot_id)
+            if snapshot.status is not SnapshotStatus.COMPLETED:
+                raise RestoreNotPossible(
+                    f"the snapshot {snapshot.id} is {snapshot.status.value}, not completed"
+                )
+            target = self._target(tx, caller, group_id, new)
+            job = self._restore_job(tx, source, snapshot, target)
+            rows.insert(tx, job)
+            self._queue.enqueue(tx, JobKind.RESTORE, job.id, lock=target.id)
+            return job
+
+        return await self._db.run(work)
+
+    async def get(
+        self, caller: ApiKey, group_id: str, instance_name: str, restore_job_id: str
+    ) -> RestoreJob:
+        """Raises InstanceNotFound, RestoreJobNotFound."""
+
+        def work(tx: Connection) -> RestoreJob:
+            authorize(tx, caller, group_id, PROJECT_OWNERS)
+            instance = instances.by_name(tx, group_id, instance_name)
+            return rows.of_instance(tx, instance.id, instance.name, restore_job_id)
+
+        return await self._db.read(work)
+
+    async def list(
+        self, caller: ApiKey, group_id: str, instance_name: str, *, limit: int, offset: int
+    ) -> Page[RestoreJob]:
+        """Newest first, any page at the same cost. Raises InstanceNotFound."""
+
+        def work(tx: Connection) -> Page[RestoreJob]:
+            authorize(tx, caller, group_id, PROJECT_OWNERS)
+            instance = instances.by_name(tx, group_id, instance_name)
+            return rows.page(tx, instance.id, limit=limit, offset=offset)
+
+        return await self._db.read(work)
+
+    def _target(
+        self, tx: Connection, caller: ApiKey, group_id: str, new: NewRestoreJob
+    ) -> Instance:
+        if new.target_group_id != group_id:
+            try:
+                authorize(tx, caller, new.target_group_id, PROJECT_OWNERS)
+            except Unauthorized as error:
+                raise CannotRestoreToTarget from error
+        target = instances.by_name(tx, new.target_group_id, new.target_cluster_name)
+        if target.state is InstanceState.DELETING:
+            raise RestoreNotPossible(f"the target {target.name} is being deleted")
+        return target
+
+    def _restore_job(
+        self, tx: Connection, source: Instance, snapshot: Snapshot, target: Instance
+    ) -> RestoreJob:
+        now = self._clock()
+        assert snapshot.taken_at is not None
+        return RestoreJob(
+            id=self._new_id(now),
+            group_id=source.group_id,
+            instance_id=source.id,
+            sequence=instances.next_restore_job(tx, source.id),
+            delivery_type=DeliveryType.AUTOMATED,
+            snapshot_id=snapshot.id,
+            snapshot_taken_at=snapshot.taken_at,
+            target_group_id=target.group_id,
+            target_instance_id=target.id,
+            target_cluster_name=target.name,
+            target_deployment_item_name=target.deployment_item_name,
+            created_at=now,
+            expires_at=now + timedelta(days=RECORD_KEPT_DAYS),
+            finished_at=None,
+            stage=RestoreStage.QUEUED,
+            cancelled=False,
+            failure=None,
+            documents=0,
+            documents_total=snapshot.documents,
+            size_bytes=0,
+            size_bytes_total=snapshot.size_bytes,
+        )
+
+
+class RunRestore:
+    """The job that puts a snapshot back."""
+
+    def __init__(
+        self, db: Database, credentials: Credentials, repository: Repository, clock: Clock
+    ) -> None:
+        self._db = db
+        self._credentials = credentials
+        self._repository = repository
+        self._clock = clock
+
+    def run(self, subject_id: str, steps: Steps) -> None:
+        steps("load", lambda: self._load(subject_id))
+        steps("swap", lambda: self._swap(subject_id))
+        self._db.transact(lambda tx: rows.finish(tx, subject_id, at=self._clock()))
+
+    def fail(self, subject_id: str, error: TelamonError) -> None:
+        job = self._db.look(lambda tx: rows.by_id(tx, subject_id))
+        if job.stage is RestoreStage.SWAPPING:
+            held = (
+                "The target holds a mixture of its own data and the snapshot's; "
+                "restore once more, or restore another snapshot."
+            )
+        else:
+            held = "The target's own data is as it was."
+            self._discard(subject_id)
+        failure = f"{error.message} {held}"
+        self._db.transact(lambda tx: rows.fail(tx, subject_id, failure=failure, at=self._clock()))
+
+    def _load(self, restore_job_id: str) -> None:
+        attempt = self._db.transact(lambda tx: rows.start(tx, restore_job_id))
+        if attempt > _ATTEMPTS_AT_MOST:
+            raise RestoreFailed(
+                f"The worker ended {_ATTEMPTS_AT_MOST} times while it loaded this snapshot."
+            )
+        job, uri = self._find(restore_job_id)
+        progress = _Progress(
+            lambda documents, size_bytes: self._db.transact(
+                lambda tx: rows.set_progress(
+                    tx, restore_job_id, documents=documents, size_bytes=size_bytes
+                )
+            )
+        )
+        with connected(uri) as client:
+            self._restore(client, job, progress).load()
+
+    def _swap(self, restore_job_id: str) -> None:
+        job, uri = self._find(restore_job_id)
+        self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id))
+        with connected(uri) as client:
+            self._restore(client, job, _Progress(lambda _documents, _size_bytes: None)).swap()
+
+    def _discard(self, restore_job_id: str) -> None:
+        """Take the shadows away if the target lets us; if not, the next restore does."""
+        try:
+            job, uri = self._find(restore_job_id)
+            with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
+                self._restore(
+                    client, job, _Progress(lambda _documents, _size_bytes: None)
+                ).discard()
+        except TelamonError as error:
+            _log.warning(
+                "shadows_left",
+                action="discard_restore",
+                restore_job_id=restore_job_id,
+                reason=error.message,
+            )
+
+    def _find(self, restore_job_id: str) -> tuple[RestoreJob, str]:
+        def work(tx: Connection) -> tuple[RestoreJob, str]:
+            job = rows.by_id(tx, restore_job_id)
+            target = instances.by_id(tx, job.target_instance_id)
+            return job, self._credentials.uri(tx, target)
+
+        return self._db.look(work)
+
+    def _restore(self, client: Client, job: RestoreJob, progress: "_Progress") -> Restore:
+        manifest = self._repository.manifest(job.snapshot_id)
+        return Restore(
+            client,
+            job_id=job.id,
+            collections=manifest.collections,
+            documents=self._repository.documents,
+            progress=progress.add,
+        )
+
+
+class _Progress:
+    """Adds up what several threads restore, and tells it now and then."""
+
+    def __init__(self, tell: Callable[[int, int], None]) -> None:
+        self._tell = tell
+        self._guard = threading.Lock()
+        self._documents = 0
+        self._size_bytes = 0
+        self._told_at = float("-inf")
+
+    def add(self, documents: int, size_bytes: int) -> None:
+        with self._guard:
+            self._documents += documents
+            self._size_bytes += size_bytes
+            if time.monotonic() - self._told_at < _PROGRESS_SECONDS:
+                return
+            self._told_at = time.monotonic()
+            self._tell(self._documents, self._size_bytes)

@@ -1,0 +1,219 @@
+"""Snapshots: asked for, taken, shown.
+
+Taking one (the job)::
+
+    1  status inProgress
+    2  read: documents of every namespace as of one cluster time -> chunks -> packs
+    3  manifest, last: from here the snapshot exists
+    4  status completed, with what the manifest says
+
+Killed before 3, it leaves chunks that nobody names and is taken again; killed between 3 and 4, it
+only does 4.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from telamon.clock import Clock
+from telamon.errors import SnapshotFailed, SnapshotNotPossible, TelamonError
+from telamon.ids import IdFactory
+from telamon.jobs.queue import JobKind, JobQueue
+from telamon.jobs.worker import Steps
+from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_READERS, ApiKey
+from telamon.model.instance import Instance, InstanceState
+from telamon.model.manifest import (
+    CollectionSpec,
+    Consistency,
+    Manifest,
+    Namespace,
+    StoredCollection,
+)
+from telamon.model.page import Page
+from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
+from telamon.mongo.connect import connected, examine
+from telamon.mongo.snapshot import read_snapshot
+from telamon.operations.access import authorize
+from telamon.operations.credentials import Credentials
+from telamon.repository.repository import Repository
+from telamon.repository.writer import SnapshotWriter
+from telamon.state import instances
+from telamon.state import snapshots as rows
+from telamon.state.database import Database
+from telamon.state.moments import from_seconds
+
+DEFAULT_RETENTION_DAYS = 35
+_ATTEMPTS_AT_MOST = 3
+
+_log = structlog.get_logger()
+
+
+class Snapshots:
+    """What callers can do with snapshots."""
+
+    def __init__(self, db: Database, queue: JobQueue, *, clock: Clock, new_id: IdFactory) -> None:
+        self._db = db
+        self._queue = queue
+        self._clock = clock
+        self._new_id = new_id
+
+    async def take(
+        self, caller: ApiKey, group_id: str, instance_name: str, *, retention_days: int
+    ) -> Snapshot:
+        """Ask for a snapshot of an instance now; it is queued when this returns.
+
+        Raises SnapshotNotPossible for an instance that is being deleted.
+        """
+        now = self._clock()
+
+        def work(tx: Connection) -> Snapshot:
+            authorize(tx, caller, group_id, PROJECT_BACKUP_MANAGERS)
+            instance = instances.by_name(tx, group_id, instance_name)
+            if instance.state is InstanceState.DELETING:
+                raise SnapshotNotPossible(f"the instance {instance_name} is being deleted")
+            new = Snapshot(
+                id=self._new_id(now),
+                group_id=group_id,
+                instance_id=instance.id,
+                instance_name=instance.name,
+                status=SnapshotStatus.QUEUED,
+                snapshot_type=SnapshotType.ON_DEMAND,
+                requested_at=now,
+                finished_at=None,
+                expires_at=now + timedelta(days=retention_days),
+                taken_at=None,
+                cluster_time=None,
+                consistency=None,
+                mongodb_version=None,
+                documents=0,
+                size_bytes=0,
+                new_bytes=0,
+                failure=None,
+            )
+            rows.insert(tx, new)
+            self._queue.enqueue(tx, JobKind.TAKE_SNAPSHOT, new.id, lock=instance.id)
+            return new
+
+        return await self._db.run(work)
+
+    async def get(
+        self, caller: ApiKey, group_id: str, instance_name: str, snapshot_id: str
+    ) -> Snapshot:
+        """Raises InstanceNotFound, SnapshotNotFound."""
+
+        def work(tx: Connection) -> Snapshot:
+            authorize(tx, caller, group_id, PROJECT_READERS)
+            instance = instances.by_name(tx, group_id, instance_name)
+            return rows.of_instance(tx, instance.id, instance.name, snapshot_id)
+
+        return await self._db.read(work)
+
+    async def list(
+        self, caller: ApiKey, group_id: str, instance_name: str, *, limit: int, offset: int
+    ) -> Page[Snapshot]:
+        """Newest first. Raises InstanceNotFound."""
+
+        def work(tx: Connection) -> Page[Snapshot]:
+            authorize(tx, caller, group_id, PROJECT_READERS)
+            instance = instances.by_name(tx, group_id, instance_name)
+            return rows.page(tx, instance.id, limit=limit, offset=offset)
+
+        return await self._db.read(work)
+
+
+class TakeSnapshot:
+    """The job that takes a snapshot."""
+
+    def __init__(
+        self, db: Database, credentials: Credentials, repository: Repository, clock: Clock
+    ) -> None:
+        self._db = db
+        self._credentials = credentials
+        self._repository = repository
+        self._clock = clock
+
+    def run(self, subject_id: str, steps: Steps) -> None:
+        steps("take", lambda: self._take(subject_id))
+
+    def fail(self, subject_id: str, error: TelamonError) -> None:
+        self._db.transact(
+            lambda tx: rows.fail(tx, subject_id, failure=error.message, at=self._clock())
+        )
+
+    def _take(self, snapshot_id: str) -> None:
+        if self._repository.has_manifest(snapshot_id):
+            manifest, new_bytes = self._repository.manifest(snapshot_id), 0
+        else:
+            manifest, new_bytes = self._read(snapshot_id)
+        self._db.transact(
+            lambda tx: rows.complete(tx, manifest, new_bytes=new_bytes, at=self._clock())
+        )
+
+    def _read(self, snapshot_id: str) -> tuple[Manifest, int]:
+        instance, uri = self._db.look(lambda tx: self._find(tx, snapshot_id))
+        with connected(uri) as client:
+            deployment = examine(client)
+            self._begin(snapshot_id, deployment.mongodb_version)
+            with self._repository.begin() as writer:
+                stored = _Stored(writer)
+                facts = read_snapshot(client, stored.add)
+                manifest = Manifest(
+                    snapshot_id=snapshot_id,
+                    group_id=instance.group_id,
+                    instance_id=instance.id,
+                    instance_name=instance.name,
+                    taken_at=from_seconds(facts.cluster_time.seconds),
+                    cluster_time=facts.cluster_time,
+                    consistency=Consistency.SNAPSHOT,
+                    mongodb_version=deployment.mongodb_version,
+                    feature_compatibility_version=deployment.feature_compatibility_version,
+                    collections=tuple(stored.collection(spec) for spec in facts.collections),
+                )
+                writer.commit(manifest)
+                _log.info(
+                    "snapshot_taken",
+                    action="take_snapshot",
+                    snapshot_id=snapshot_id,
+                    documents=manifest.documents,
+                    size_bytes=manifest.size_bytes,
+                    new_bytes=writer.counts.new_bytes,
+                )
+                return manifest, writer.counts.new_bytes
+
+    def _find(self, tx: Connection, snapshot_id: str) -> tuple[Instance, str]:
+        snapshot = rows.by_id(tx, snapshot_id)
+        instance = instances.by_id(tx, snapshot.instance_id)
+        return instance, self._credentials.uri(tx, instance)
+
+    def _begin(self, snapshot_id: str, mongodb_version: str) -> None:
+        attempt = self._db.transact(
+            lambda tx: rows.start(tx, snapshot_id, mongodb_version=mongodb_version)
+        )
+        if attempt > _ATTEMPTS_AT_MOST:
+            raise SnapshotFailed(
+                f"The worker ended {_ATTEMPTS_AT_MOST} times while it took this snapshot."
+            )
+
+
+class _Stored:
+    """Where the documents of each collection have gone; the last word on each counts."""
+
+    def __init__(self, writer: SnapshotWriter) -> None:
+        self._writer = writer
+        self._collections: dict[Namespace, StoredCollection] = {}
+
+    def add(self, spec: CollectionSpec, buffers: Iterator[bytes]) -> None:
+        """Called from several threads, each with collections of its own."""
+        chunks = self._writer.add(buffers)
+        self._collections[spec.namespace] = StoredCollection(spec=spec, chunks=chunks)
+
+    def collection(self, spec: CollectionSpec) -> StoredCollection:
+        """What was stored of a collection; one without documents, such as a view, has no chunks."""
+        return StoredCollection(
+            spec=spec,
+            chunks=self._collections[spec.namespace].chunks
+            if spec.namespace in self._collections
+            else (),
+        )

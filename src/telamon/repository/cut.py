@@ -1,0 +1,257 @@
+"""Where a stream of documents is cut into chunks: the documents themselves decide.
+
+A chunk starts at a document that is *chosen*: ``xxh3_64`` of its whole ``_id`` element falls below
+a limit that grows with the document's length. Whether a document is chosen depends on its
+``_id``, on the number of binary digits of its length, and on the target of the chunk before it;
+not on its position or its neighbours. Chosen documents are passed over until the chunk has half
+its target, and a chunk ends before the document that would take it past four times the target.
+
+Re-synchronisation: what follows a cut depends only on the documents that follow it. So two streams
+that end in the same documents have the same cuts from the first one they share, and they come to
+share one at the next chosen document that lies far enough from the last cut of both: after an
+insert, a delete or an update, usually one or two chunks later. docs/repository-format.md has the
+rule in numbers.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from xxhash import xxh3_64_intdigest
+
+from telamon.errors import IntegrityError
+
+_INT32 = struct.Struct("<i")
+_SHORTEST_DOCUMENT_BYTES = 5
+_HASH_RANGE = 1 << 64
+# The largest target keeps a chunk's length, four times as much, inside 32 bits.
+_TARGETS_BYTES = range(2, 1 << 28)
+_ID_NAME = b"_id\0"
+_ID_START = 4
+_ID_VALUE = 9
+_FALLBACK_BYTES = 64
+
+# Lengths of the values that are always of one length, by the byte of their type (bsonspec.org).
+_FIXED_BYTES = {
+    0x01: 8,  # double
+    0x06: 0,  # undefined
+    0x07: 12,  # ObjectId
+    0x08: 1,  # boolean
+    0x09: 8,  # UTC datetime
+    0x0A: 0,  # null
+    0x10: 4,  # int32
+    0x11: 8,  # timestamp
+    0x12: 8,  # int64
+    0x13: 16,  # decimal128
+    0x7F: 0,  # max key
+    0xFF: 0,  # min key
+}
+# What a value has besides the bytes that its leading int32 counts.
+_COUNTED_EXTRA_BYTES = {
+    0x02: 4,  # string
+    0x03: 0,  # document; its count includes itself
+    0x04: 0,  # array; as a document
+    0x05: 5,  # binary: count, subtype
+    0x0C: 16,  # DBPointer: a string and an ObjectId
+    0x0D: 4,  # code
+    0x0E: 4,  # symbol
+    0x0F: 0,  # code with scope; its count includes itself
+}
+_REGEX = 0x0B
+_FIXED_ENDS = {
+    bytes([kind]) + _ID_NAME: _ID_VALUE + length for kind, length in _FIXED_BYTES.items()
+}
+
+_OBJECT_ID_START = b"\x07" + _ID_NAME
+_OBJECT_ID_END = _FIXED_ENDS[_OBJECT_ID_START]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutParameters:
+    """The numbers of the rule. Fixed for the life of a repository: others find no equal chunks."""
+
+    target_bytes: int
+    """Mean length of a chunk, nearly."""
+    large_target_bytes: int
+    """The same for a chunk whose first document is large."""
+    large_document_bytes: int
+    """A document longer than this is large."""
+
+    def __post_init__(self) -> None:
+        numbers = (self.target_bytes, self.large_target_bytes, self.large_document_bytes)
+        if not all(type(number) is int and number in _TARGETS_BYTES for number in numbers):
+            raise ValueError(f"No chunks can be cut by {self}.")
+
+
+USUAL_CUT = CutParameters(
+    target_bytes=256 * 1024, large_target_bytes=1024 * 1024, large_document_bytes=16 * 1024
+)
+"""What a repository is created with, unless its creator says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutChunk:
+    """One or more whole documents of the stream."""
+
+    data: bytes
+    documents: int
+
+
+class _Rule:
+    """The limits that follow from one target."""
+
+    __slots__ = ("chosen_below", "maximum_bytes", "minimum_bytes")
+
+    def __init__(self, target_bytes: int) -> None:
+        self.minimum_bytes = target_bytes // 2
+        self.maximum_bytes = target_bytes * 4
+        # Beyond the minimum, a chunk goes on for another half target on average. Lengths of one
+        # bit length count alike, as the middle of their range: 3/4 of the power of two above.
+        self.chosen_below = tuple(
+            min(_HASH_RANGE, (3 << bits) * _HASH_RANGE // (4 * (target_bytes - target_bytes // 2)))
+            for bits in range(33)
+        )
+
+
+class Cutter:
+    """Cuts one stream that arrives in buffers; one object per stream, for one thread."""
+
+    def __init__(self, parameters: CutParameters) -> None:
+        self._large_document_bytes = parameters.large_document_bytes
+        self._usual = _Rule(parameters.target_bytes)
+        self._large = _Rule(parameters.large_target_bytes)
+        self._rule = self._usual
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
+        self._documents = 0
+
+    def feed(self, buffer: bytes | bytearray | memoryview) -> list[CutChunk]:
+        """The chunks that these whole documents finish, in order; often none.
+
+        Keeps no reference to ``buffer``. Raises ``IntegrityError`` where its bytes are not whole
+        documents one after the other; the object is of no use then.
+        """
+        data = buffer if isinstance(buffer, bytes) else memoryview(buffer).cast("B")
+        chunks: list[CutChunk] = []
+        start = 0
+        try:
+            while (cut := self._find_cut(data, start)) is not None:
+                chunks.append(self._finish_chunk(data[start:cut]))
+                start = cut
+        except (IndexError, struct.error) as error:
+            raise IntegrityError("A document ends beyond the bytes that were read.") from error
+        self._hold(data[start:])
+        return chunks
+
+    def finish(self) -> CutChunk | None:
+        """The last chunk; None if the stream had no documents after the last one fed."""
+        return self._finish_chunk(b"") if self._held_bytes else None
+
+    def _find_cut(self, data: bytes | memoryview, start: int) -> int | None:
+        """Where in ``data`` the chunk ends that has its bytes from ``start`` on; None: not in it.
+
+        Counts the chunk's documents on the way. This loop is the program's hottest: it leaves
+        every check of the buffer's end to the indexing itself.
+        """
+        unpack = _INT32.unpack_from
+        end = len(data)
+        origin = start - self._held_bytes
+        if start == origin and start < end:
+            is_large = unpack(data, start)[0] > self._large_document_bytes
+            self._rule = self._large if is_large else self._usual
+        rule = self._rule
+        position = start
+        length = 0
+        documents = self._documents
+        fence = min(end, origin + rule.minimum_bytes)
+        while position < fence:
+            (length,) = unpack(data, position)
+            position += length
+            if length < _SHORTEST_DOCUMENT_BYTES or data[position - 1]:
+                raise _malformed(length)
+            documents += 1
+        if length and position - origin > rule.maximum_bytes and position - length > origin:
+            self._documents = documents - 1
+            return position - length
+        self._documents = documents
+        return self._find_chosen(data, position, origin)
+
+    def _find_chosen(self, data: bytes | memoryview, position: int, origin: int) -> int | None:
+        """As ``_find_cut``, from a ``position`` where the chunk that began at ``origin`` may end."""
+        unpack = _INT32.unpack_from
+        chosen_below = self._rule.chosen_below
+        last_end = origin + self._rule.maximum_bytes
+        end = len(data)
+        documents = self._documents
+        while position < end:
+            (length,) = unpack(data, position)
+            if length < _SHORTEST_DOCUMENT_BYTES or data[position + length - 1]:
+                raise _malformed(length)
+            # An ObjectId is told here, though deciding_bytes knows it too: a call less for nearly
+            # every document there is.
+            if (
+                data[position + _ID_START : position + _ID_VALUE] == _OBJECT_ID_START
+                and length > _OBJECT_ID_END
+            ):
+                deciding = data[position + _ID_START : position + _OBJECT_ID_END]
+            else:
+                deciding = deciding_bytes(data, position, length)
+            if (
+                position + length > last_end
+                or xxh3_64_intdigest(deciding) < chosen_below[length.bit_length()]
+            ):
+                self._documents = documents
+                return position
+            position += length
+            documents += 1
+        self._documents = documents
+        return None
+
+    def _hold(self, rest: bytes | memoryview) -> None:
+        if len(rest):
+            self._pieces.append(bytes(rest))
+            self._held_bytes += len(rest)
+
+    def _finish_chunk(self, last_piece: bytes | memoryview) -> CutChunk:
+        data = b"".join([*self._pieces, last_piece])
+        chunk = CutChunk(data=data, documents=self._documents)
+        self._pieces = []
+        self._held_bytes = 0
+        self._documents = 0
+        return chunk
+
+
+def deciding_bytes(data: bytes | memoryview, start: int, length: int) -> bytes | memoryview:
+    """The bytes of the document of ``length`` at ``start`` whose hash chooses it or not.
+
+    Its first element, type, name and value, if that is a whole ``_id``; else the document's first
+    64 bytes, or all of a shorter one.
+    """
+    size = _FIXED_ENDS.get(bytes(data[start + _ID_START : start + _ID_VALUE]))
+    if size is None:
+        size = _variable_id_end(data, start, length)
+    if size is None or size >= length:
+        return data[start : start + min(length, _FALLBACK_BYTES)]
+    return data[start + _ID_START : start + size]
+
+
+def _variable_id_end(data: bytes | memoryview, start: int, length: int) -> int | None:
+    """End of an ``_id`` of a type of many lengths, counted from ``start``; None: not to be told."""
+    kind = data[start + _ID_START]
+    if bytes(data[start + _ID_START + 1 : start + _ID_VALUE]) != _ID_NAME:
+        return None
+    if kind == _REGEX:
+        body = bytes(data[start : start + length])
+        pattern_end = body.find(b"\0", _ID_VALUE)
+        options_end = body.find(b"\0", pattern_end + 1)
+        return options_end + 1 if _ID_VALUE <= pattern_end < options_end else None
+    extra = _COUNTED_EXTRA_BYTES.get(kind)
+    if extra is None or length < _ID_VALUE + _INT32.size:
+        return None
+    (counted,) = _INT32.unpack_from(data, start + _ID_VALUE)
+    return _ID_VALUE + extra + counted if counted >= 0 else None
+
+
+def _malformed(length: int) -> IntegrityError:
+    if length < _SHORTEST_DOCUMENT_BYTES:
+        return IntegrityError(f"A document gives its length as {length} bytes.")
+    return IntegrityError(f"A document of {length} bytes does not end in a zero byte.")

@@ -1,0 +1,170 @@
+"""The bytes of a manifest: all that one snapshot consists of.
+
+A short frame with a hash, then zstd, then JSON: whoever has zstd and a JSON library can follow it.
+docs/repository-format.md has the byte table and the members.
+"""
+
+import json
+import struct
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import zstandard
+from blake3 import blake3
+
+from telamon.errors import IntegrityError, UnknownFormat
+from telamon.model.manifest import (
+    ChunkRef,
+    ClusterTime,
+    CollectionKind,
+    CollectionSpec,
+    Consistency,
+    Manifest,
+    Namespace,
+    StoredCollection,
+)
+
+MANIFEST_PREFIX = "snapshots/"
+_VERSION = 1
+_MAGIC = b"TLMNSNAP"
+_FRAME = struct.Struct("<8sI32s")
+_FRAME_FACTS = struct.Struct("<8sI")
+_CHUNK = struct.Struct("<32sII")
+_ZSTD_LEVEL = 3
+
+
+def manifest_key(snapshot_id: str) -> str:
+    """Where the snapshot's manifest is; a snapshot exists if and only if something is there."""
+    return MANIFEST_PREFIX + snapshot_id
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The blob. ``taken_at`` must be aware; it is written in UTC."""
+    if manifest.taken_at.tzinfo is None:
+        raise ValueError("A snapshot's time needs a time zone.")
+    text = json.dumps(_manifest_members(manifest), sort_keys=True, ensure_ascii=False)
+    payload = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(text.encode())
+    return _FRAME.pack(_MAGIC, _VERSION, _digest(_VERSION, payload)) + payload
+
+
+def decode_manifest(snapshot_id: str, blob: bytes) -> Manifest:
+    """The manifest that was encoded, exactly.
+
+    Raises ``IntegrityError`` if a bit of it differs or it is another snapshot's, ``UnknownFormat``
+    for an unharmed one of a later version; both name the snapshot.
+    """
+    if len(blob) < _FRAME.size:
+        raise _damaged(snapshot_id, "it is too short")
+    magic, version, digest = _FRAME.unpack_from(blob)
+    payload = blob[_FRAME.size :]
+    if magic != _MAGIC or digest != _digest(version, payload):
+        raise _damaged(snapshot_id, "its hash does not match")
+    if version != _VERSION:
+        raise UnknownFormat(
+            f"The manifest of snapshot {snapshot_id} has format version {version}, "
+            "which this version does not know."
+        )
+    try:
+        text = zstandard.ZstdDecompressor().decompress(payload, allow_extra_data=False)
+        manifest = _manifest(json.loads(text))
+    except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
+        raise _damaged(snapshot_id, "it lacks what a manifest must hold") from error
+    if manifest.snapshot_id != snapshot_id:
+        raise _damaged(snapshot_id, f"it is that of snapshot {manifest.snapshot_id}")
+    return manifest
+
+
+def _digest(version: int, payload: bytes) -> bytes:
+    return blake3(_FRAME_FACTS.pack(_MAGIC, version)).update(payload).digest()
+
+
+def _damaged(snapshot_id: str, harm: str) -> IntegrityError:
+    return IntegrityError(f"The manifest of snapshot {snapshot_id} is damaged: {harm}.")
+
+
+def _manifest_members(manifest: Manifest) -> dict[str, object]:
+    return {
+        "snapshot_id": manifest.snapshot_id,
+        "group_id": manifest.group_id,
+        "instance_id": manifest.instance_id,
+        "instance_name": manifest.instance_name,
+        "taken_at": manifest.taken_at.astimezone(UTC).isoformat(),
+        "cluster_time": {
+            "seconds": manifest.cluster_time.seconds,
+            "increment": manifest.cluster_time.increment,
+        },
+        "consistency": manifest.consistency.value,
+        "mongodb_version": manifest.mongodb_version,
+        "feature_compatibility_version": manifest.feature_compatibility_version,
+        "summary": {
+            "collections": len(manifest.collections),
+            "documents": manifest.documents,
+            "size_bytes": manifest.size_bytes,
+        },
+        "collections": [_collection_members(stored) for stored in manifest.collections],
+    }
+
+
+def _collection_members(stored: StoredCollection) -> dict[str, object]:
+    spec = stored.spec
+    return {
+        "database": spec.namespace.database,
+        "name": spec.namespace.name,
+        "kind": spec.kind.value,
+        "options": _base64(spec.options),
+        "indexes": [_base64(index) for index in spec.indexes],
+        "uuid": None if spec.uuid is None else _base64(spec.uuid),
+        "capped": spec.capped,
+        "summary": {"documents": stored.documents, "size_bytes": stored.size_bytes},
+        "chunks": _base64(
+            b"".join(
+                _CHUNK.pack(chunk.chunk_id, chunk.documents, chunk.size_bytes)
+                for chunk in stored.chunks
+            )
+        ),
+    }
+
+
+def _manifest(members: dict[str, Any]) -> Manifest:
+    return Manifest(
+        snapshot_id=members["snapshot_id"],
+        group_id=members["group_id"],
+        instance_id=members["instance_id"],
+        instance_name=members["instance_name"],
+        taken_at=datetime.fromisoformat(members["taken_at"]),
+        cluster_time=ClusterTime(
+            seconds=members["cluster_time"]["seconds"],
+            increment=members["cluster_time"]["increment"],
+        ),
+        consistency=Consistency(members["consistency"]),
+        mongodb_version=members["mongodb_version"],
+        feature_compatibility_version=members["feature_compatibility_version"],
+        collections=tuple(map(_collection, members["collections"])),
+    )
+
+
+def _collection(members: dict[str, Any]) -> StoredCollection:
+    uuid = members["uuid"]
+    return StoredCollection(
+        spec=CollectionSpec(
+            namespace=Namespace(members["database"], members["name"]),
+            kind=CollectionKind(members["kind"]),
+            options=_bytes(members["options"]),
+            indexes=tuple(map(_bytes, members["indexes"])),
+            uuid=None if uuid is None else _bytes(uuid),
+            capped=members["capped"],
+        ),
+        chunks=tuple(
+            ChunkRef(chunk_id=chunk_id, documents=documents, size_bytes=size_bytes)
+            for chunk_id, documents, size_bytes in _CHUNK.iter_unpack(_bytes(members["chunks"]))
+        ),
+    )
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    return b64decode(text, validate=True)

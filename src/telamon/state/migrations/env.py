@@ -1,0 +1,13 @@
+"""What alembic runs: migrations over the connection that Database.migrate hands in."""
+
+from alembic import context
+
+from telamon.state.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table="telamon_schema_version",
+)
+with context.begin_transaction():
+    context.run_migrations()

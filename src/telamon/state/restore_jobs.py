@@ -1,0 +1,168 @@
+"""Rows of restore jobs."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from telamon.errors import RestoreInProgress, RestoreJobNotFound
+from telamon.model.page import Page
+from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
+from telamon.state import instances
+from telamon.state.moments import from_seconds, to_seconds
+from telamon.state.tables import instance, restore_job
+
+_SELECT = sa.select(restore_job, instance.c.group_id).join(
+    instance, instance.c.id == restore_job.c.instance_id
+)
+
+
+def insert(tx: Connection, new: RestoreJob) -> None:
+    """Raises RestoreInProgress if another job for the target has not ended."""
+    try:
+        tx.execute(
+            restore_job.insert().values(
+                id=new.id,
+                instance_id=new.instance_id,
+                sequence=new.sequence,
+                delivery_type=new.delivery_type.value,
+                snapshot_id=new.snapshot_id,
+                snapshot_taken_at=to_seconds(new.snapshot_taken_at),
+                target_group_id=new.target_group_id,
+                target_instance_id=new.target_instance_id,
+                target_cluster_name=new.target_cluster_name,
+                target_deployment_item_name=new.target_deployment_item_name,
+                created_at=to_seconds(new.created_at),
+                expires_at=to_seconds(new.expires_at),
+                stage=new.stage.value,
+                documents_total=new.documents_total,
+                size_bytes_total=new.size_bytes_total,
+            )
+        )
+    except IntegrityError as error:
+        raise RestoreInProgress from error
+
+
+def by_id(tx: Connection, restore_job_id: str) -> RestoreJob:
+    """Raises RestoreJobNotFound."""
+    row = tx.execute(_SELECT.where(restore_job.c.id == restore_job_id)).first()
+    if row is None:
+        raise RestoreJobNotFound(restore_job_id, "")
+    return _restore_job(row)
+
+
+def of_instance(
+    tx: Connection, instance_id: str, instance_name: str, restore_job_id: str
+) -> RestoreJob:
+    """One of the jobs that restore an instance's snapshots. Raises RestoreJobNotFound."""
+    row = tx.execute(
+        _SELECT.where(restore_job.c.id == restore_job_id, restore_job.c.instance_id == instance_id)
+    ).first()
+    if row is None:
+        raise RestoreJobNotFound(restore_job_id, instance_name)
+    return _restore_job(row)
+
+
+def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[RestoreJob]:
+    """A part of an instance's restore jobs, newest first.
+
+    Their numbers have no gaps, so that a page is a range of them at any depth and their total is
+    a difference.
+    """
+    first, last = instances.restore_job_bounds(tx, instance_id)
+    newest = last - offset
+    oldest = max(first, newest - limit + 1)
+    total = last - first + 1
+    if newest < first:
+        return Page(items=(), total=total)
+    rows = tx.execute(
+        _SELECT.where(
+            restore_job.c.instance_id == instance_id,
+            restore_job.c.sequence.between(oldest, newest),
+        ).order_by(restore_job.c.sequence.desc())
+    )
+    return Page(items=tuple(_restore_job(row) for row in rows), total=total)
+
+
+def start(tx: Connection, restore_job_id: str) -> int:
+    """A worker begins, or begins anew; returns how many times one has begun."""
+    return int(
+        tx.execute(
+            restore_job.update()
+            .where(restore_job.c.id == restore_job_id)
+            .values(
+                stage=RestoreStage.LOADING.value,
+                documents=0,
+                size_bytes=0,
+                attempts=restore_job.c.attempts + 1,
+            )
+            .returning(restore_job.c.attempts)
+        ).scalar_one()
+    )
+
+
+def set_progress(tx: Connection, restore_job_id: str, *, documents: int, size_bytes: int) -> None:
+    """How much has been restored so far."""
+    tx.execute(
+        restore_job.update()
+        .where(restore_job.c.id == restore_job_id)
+        .values(documents=documents, size_bytes=size_bytes)
+    )
+
+
+def set_swapping(tx: Connection, restore_job_id: str) -> None:
+    tx.execute(
+        restore_job.update()
+        .where(restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None))
+        .values(stage=RestoreStage.SWAPPING.value)
+    )
+
+
+def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
+    """The target holds the snapshot."""
+    tx.execute(
+        restore_job.update()
+        .where(restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None))
+        .values(
+            stage=RestoreStage.FINISHED.value,
+            finished_at=to_seconds(at),
+            documents=restore_job.c.documents_total,
+            size_bytes=restore_job.c.size_bytes_total,
+        )
+    )
+
+
+def fail(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> None:
+    """It ended without. A finished job stays finished."""
+    tx.execute(
+        restore_job.update()
+        .where(restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None))
+        .values(stage=RestoreStage.FAILED.value, finished_at=to_seconds(at), failure=failure)
+    )
+
+
+def _restore_job(row: "Row[tuple[object, ...]]") -> RestoreJob:
+    return RestoreJob(
+        id=row.id,
+        group_id=row.group_id,
+        instance_id=row.instance_id,
+        sequence=row.sequence,
+        delivery_type=DeliveryType(row.delivery_type),
+        snapshot_id=row.snapshot_id,
+        snapshot_taken_at=from_seconds(row.snapshot_taken_at),
+        target_group_id=row.target_group_id,
+        target_instance_id=row.target_instance_id,
+        target_cluster_name=row.target_cluster_name,
+        target_deployment_item_name=row.target_deployment_item_name,
+        created_at=from_seconds(row.created_at),
+        expires_at=from_seconds(row.expires_at),
+        finished_at=from_seconds(row.finished_at),
+        stage=RestoreStage(row.stage),
+        cancelled=row.cancelled,
+        failure=row.failure,
+        documents=row.documents,
+        documents_total=row.documents_total,
+        size_bytes=row.size_bytes,
+        size_bytes_total=row.size_bytes_total,
+    )

@@ -1,0 +1,137 @@
+"""Rows of snapshots: the catalogue of what the repository holds, and of what failed."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from telamon.errors import SnapshotNotFound
+from telamon.model.manifest import ClusterTime, Consistency, Manifest
+from telamon.model.page import Page
+from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
+from telamon.state.moments import from_seconds, to_seconds
+from telamon.state.tables import instance, snapshot
+
+_UNFINISHED = [SnapshotStatus.QUEUED.value, SnapshotStatus.IN_PROGRESS.value]
+_SELECT = sa.select(snapshot, instance.c.group_id, instance.c.name.label("instance_name")).join(
+    instance, instance.c.id == snapshot.c.instance_id
+)
+
+
+def insert(tx: Connection, new: Snapshot) -> None:
+    """A snapshot that has been asked for."""
+    tx.execute(
+        snapshot.insert().values(
+            id=new.id,
+            instance_id=new.instance_id,
+            status=new.status.value,
+            snapshot_type=new.snapshot_type.value,
+            requested_at=to_seconds(new.requested_at),
+            expires_at=to_seconds(new.expires_at),
+        )
+    )
+
+
+def by_id(tx: Connection, snapshot_id: str) -> Snapshot:
+    """Raises SnapshotNotFound."""
+    row = tx.execute(_SELECT.where(snapshot.c.id == snapshot_id)).first()
+    if row is None:
+        raise SnapshotNotFound(snapshot_id, "")
+    return _snapshot(row)
+
+
+def of_instance(tx: Connection, instance_id: str, instance_name: str, snapshot_id: str) -> Snapshot:
+    """One of an instance's snapshots. Raises SnapshotNotFound."""
+    row = tx.execute(
+        _SELECT.where(snapshot.c.id == snapshot_id, snapshot.c.instance_id == instance_id)
+    ).first()
+    if row is None:
+        raise SnapshotNotFound(snapshot_id, instance_name)
+    return _snapshot(row)
+
+
+def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[Snapshot]:
+    """A part of an instance's snapshots, newest first."""
+    rows = tx.execute(
+        _SELECT.where(snapshot.c.instance_id == instance_id)
+        .order_by(snapshot.c.requested_at.desc(), snapshot.c.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    total = tx.execute(
+        sa.select(sa.func.count())
+        .select_from(snapshot)
+        .where(snapshot.c.instance_id == instance_id)
+    ).scalar_one()
+    return Page(items=tuple(_snapshot(row) for row in rows), total=total)
+
+
+def start(tx: Connection, snapshot_id: str, *, mongodb_version: str | None) -> int:
+    """A worker begins, or begins anew; returns how many times one has begun."""
+    return int(
+        tx.execute(
+            snapshot.update()
+            .where(snapshot.c.id == snapshot_id)
+            .values(
+                status=SnapshotStatus.IN_PROGRESS.value,
+                mongodb_version=mongodb_version,
+                attempts=snapshot.c.attempts + 1,
+            )
+            .returning(snapshot.c.attempts)
+        ).scalar_one()
+    )
+
+
+def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime) -> None:
+    """The manifest is in the repository."""
+    tx.execute(
+        snapshot.update()
+        .where(snapshot.c.id == manifest.snapshot_id, snapshot.c.status.in_(_UNFINISHED))
+        .values(
+            status=SnapshotStatus.COMPLETED.value,
+            finished_at=to_seconds(at),
+            cluster_seconds=manifest.cluster_time.seconds,
+            cluster_increment=manifest.cluster_time.increment,
+            consistency=manifest.consistency.value,
+            mongodb_version=manifest.mongodb_version,
+            documents=manifest.documents,
+            size_bytes=manifest.size_bytes,
+            new_bytes=new_bytes,
+        )
+    )
+
+
+def fail(tx: Connection, snapshot_id: str, *, failure: str, at: datetime) -> None:
+    """It ended without a manifest. A completed snapshot stays completed."""
+    tx.execute(
+        snapshot.update()
+        .where(snapshot.c.id == snapshot_id, snapshot.c.status.in_(_UNFINISHED))
+        .values(status=SnapshotStatus.FAILED.value, finished_at=to_seconds(at), failure=failure)
+    )
+
+
+def _snapshot(row: "Row[tuple[object, ...]]") -> Snapshot:
+    cluster_time = (
+        None
+        if row.cluster_seconds is None
+        else ClusterTime(seconds=row.cluster_seconds, increment=row.cluster_increment)
+    )
+    return Snapshot(
+        id=row.id,
+        group_id=row.group_id,
+        instance_id=row.instance_id,
+        instance_name=row.instance_name,
+        status=SnapshotStatus(row.status),
+        snapshot_type=SnapshotType(row.snapshot_type),
+        requested_at=from_seconds(row.requested_at),
+        finished_at=from_seconds(row.finished_at),
+        expires_at=from_seconds(row.expires_at),
+        taken_at=from_seconds(row.cluster_seconds),
+        cluster_time=cluster_time,
+        consistency=None if row.consistency is None else Consistency(row.consistency),
+        mongodb_version=row.mongodb_version,
+        documents=row.documents,
+        size_bytes=row.size_bytes,
+        new_bytes=row.new_bytes,
+        failure=row.failure,
+    )

@@ -1,0 +1,157 @@
+"""The schema. Moments are whole epoch seconds, booleans and enums what SQL makes of them.
+
+A change here comes with a migration in ``migrations/versions``; a test compares the two.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_ID = sa.String(24)
+
+organization = sa.Table(
+    "organization",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("requires_access_list", sa.Boolean, nullable=False),
+)
+
+project = sa.Table(
+    "project",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("org_id", "name", name="project_name"),
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False),
+    sa.Column("public_key", sa.Text, nullable=False, unique=True),
+    sa.Column("sealed_ha1", sa.LargeBinary, nullable=False),
+    sa.Column("private_key_tail", sa.Text, nullable=False),  # shown behind asterisks
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+api_key_role = sa.Table(
+    "api_key_role",
+    metadata,
+    sa.Column("api_key_id", _ID, sa.ForeignKey("api_key.id"), primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("group_id", sa.Text, primary_key=True),  # empty: the whole organization
+)
+
+api_key_access = sa.Table(
+    "api_key_access",
+    metadata,
+    sa.Column("api_key_id", _ID, sa.ForeignKey("api_key.id"), primary_key=True),
+    sa.Column("cidr_block", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+digest_use = sa.Table(
+    "digest_use",
+    metadata,
+    sa.Column("nonce", sa.Text, primary_key=True),
+    sa.Column("nonce_count", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)
+
+instance = sa.Table(
+    "instance",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("group_id", _ID, sa.ForeignKey("project.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("managed", sa.Boolean, nullable=False),
+    sa.Column("address", sa.Text),
+    sa.Column("port", sa.Integer),
+    sa.Column("sealed_credentials", sa.LargeBinary, nullable=False),
+    sa.Column("mongodb_version", sa.Text),
+    sa.Column("deployment_item_name", sa.Text, nullable=False),
+    sa.Column("backing_provider_name", sa.Text, nullable=False),
+    sa.Column("region_name", sa.Text, nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("termination_protection", sa.Boolean, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),  # of making or deleting it
+    # Deleted and shown as such at least once: gone for everybody.
+    sa.Column("deleted_at", sa.BigInteger),
+    sa.Column("gone", sa.Boolean, nullable=False, default=False),
+    # Restore jobs are numbered here, so that a page of them is a range of numbers.
+    sa.Column("first_restore_job", sa.BigInteger, nullable=False, default=1),
+    sa.Column("last_restore_job", sa.BigInteger, nullable=False, default=0),
+    sa.Index(
+        "instance_name",
+        "group_id",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("NOT gone"),
+        postgresql_where=sa.text("NOT gone"),
+    ),
+)
+
+snapshot = sa.Table(
+    "snapshot",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("instance_id", _ID, sa.ForeignKey("instance.id"), nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("snapshot_type", sa.Text, nullable=False),
+    sa.Column("requested_at", sa.BigInteger, nullable=False),
+    sa.Column("finished_at", sa.BigInteger),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("cluster_seconds", sa.BigInteger),
+    sa.Column("cluster_increment", sa.BigInteger),
+    sa.Column("consistency", sa.Text),
+    sa.Column("mongodb_version", sa.Text),
+    sa.Column("documents", sa.BigInteger, nullable=False, default=0),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, default=0),
+    sa.Column("new_bytes", sa.BigInteger, nullable=False, default=0),
+    sa.Column("failure", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Index("snapshot_order", "instance_id", "requested_at", "id"),
+)
+
+restore_job = sa.Table(
+    "restore_job",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("instance_id", _ID, sa.ForeignKey("instance.id"), nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("delivery_type", sa.Text, nullable=False),
+    sa.Column("snapshot_id", _ID, nullable=False),
+    sa.Column("snapshot_taken_at", sa.BigInteger, nullable=False),
+    sa.Column("target_group_id", _ID, nullable=False),
+    sa.Column("target_instance_id", _ID, nullable=False),
+    sa.Column("target_cluster_name", sa.Text, nullable=False),
+    sa.Column("target_deployment_item_name", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("finished_at", sa.BigInteger),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("cancelled", sa.Boolean, nullable=False, default=False),
+    sa.Column("failure", sa.Text),
+    sa.Column("documents", sa.BigInteger, nullable=False, default=0),
+    sa.Column("documents_total", sa.BigInteger, nullable=False, default=0),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, default=0),
+    sa.Column("size_bytes_total", sa.BigInteger, nullable=False, default=0),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Index("restore_job_order", "instance_id", "sequence", unique=True),
+    sa.Index(
+        "restore_job_running",
+        "target_instance_id",
+        unique=True,
+        sqlite_where=sa.text("finished_at IS NULL"),
+        postgresql_where=sa.text("finished_at IS NULL"),
+    ),
+)

@@ -1,0 +1,91 @@
+"""Blob stores that fail, or watch, and otherwise leave the work to another store."""
+
+from collections.abc import Iterator
+from threading import Lock
+
+from telamon.blobs.base import BlobInfo, BlobStore, Data
+from telamon.errors import Unavailable
+
+
+class CrashError(BaseException):
+    """The process ends here; nothing in the program catches this."""
+
+
+class WrappedStore:
+    """A ``BlobStore`` that hands everything on."""
+
+    def __init__(self, inner: BlobStore) -> None:
+        self.inner = inner
+
+    def put(self, key: str, data: Data) -> bool:
+        return self.inner.put(key, data)
+
+    def get(self, key: str) -> bytes:
+        return self.inner.get(key)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        return self.inner.get_range(key, start, length)
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        return self.inner.list(prefix)
+
+    def delete(self, key: str) -> None:
+        self.inner.delete(key)
+
+    def size(self, key: str) -> int:
+        return self.inner.size(key)
+
+
+class CrashingStore(WrappedStore):
+    """Crashes at its n-th put, counted from 1: before the blob is stored, or right after."""
+
+    def __init__(self, inner: BlobStore, *, at: int, after: bool) -> None:
+        super().__init__(inner)
+        self._at = at
+        self._after = after
+        self._puts = 0
+        self._lock = Lock()
+
+    @property
+    def has_crashed(self) -> bool:
+        return self._puts >= self._at
+
+    def put(self, key: str, data: Data) -> bool:
+        with self._lock:
+            self._puts += 1
+            crashes = self._puts >= self._at
+        if not crashes:
+            return super().put(key, data)
+        if self._after and self._puts == self._at:
+            super().put(key, data)
+        raise CrashError
+
+
+class FullStore(WrappedStore):
+    """Has no room for keys of one prefix."""
+
+    def __init__(self, inner: BlobStore, prefix: str) -> None:
+        super().__init__(inner)
+        self._prefix = prefix
+
+    def put(self, key: str, data: Data) -> bool:
+        if key.startswith(self._prefix):
+            raise Unavailable(f"Cannot write {key}: No space left on device.")
+        return super().put(key, data)
+
+
+class WatchingStore(WrappedStore):
+    """Keeps the order of the puts and the ranged reads."""
+
+    def __init__(self, inner: BlobStore) -> None:
+        super().__init__(inner)
+        self.puts: list[str] = []
+        self.ranges: list[tuple[str, int, int]] = []
+
+    def put(self, key: str, data: Data) -> bool:
+        self.puts.append(key)
+        return super().put(key, data)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        self.ranges.append((key, start, length))
+        return super().get_range(key, start, length)
