@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pymongo
 import pytest
 
 from telamon.errors import ConfigurationError
 from telamon.mongo.binary import find_mongod
-from telamon.mongo.connect import Client
+from telamon.mongo.connect import Client, open_client
 from telamon.mongo.managed import Passwords, start_managed, telamon_uri
 from telamon.mongo.process import MongodProcess
 
@@ -41,7 +40,7 @@ def run_mongod(program: Path, root: Path) -> Iterator[Mongod]:
     try:
         port = start_managed(process, PASSWORDS, wanted_port=None)
         uri = telamon_uri(port, PASSWORDS)
-        with pymongo.MongoClient(uri) as client:
+        with open_client(uri) as client:
             yield Mongod(process, port, uri, client)
     finally:
         process.stop()

@@ -77,6 +77,9 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Raises ConfigurationError for a data directory that is in use or a port that is taken.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn stops on these and raises them again when it has; the worker is still to be stopped.
+        signal.signal(number, lambda _number, _frame: None)
     listener = _listen(settings)
     with listener, _locked(settings.data_dir, "serve", wait_seconds=0):
         state = _prepared(settings)

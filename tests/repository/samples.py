@@ -1,5 +1,6 @@
 """Small repositories, and documents to put in them. Everything is the same in every run."""
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -38,6 +39,12 @@ def document(number: int, note: str = "") -> bytes:
 
 def orders(count: int, start: int = 0) -> list[bytes]:
     return [document(number) for number in range(start, start + count)]
+
+
+def noise(count: int, noise_bytes: int = 150) -> list[bytes]:
+    """Documents that hardly compress, or not at all if they are long."""
+    source = random.Random(count)
+    return [bson.encode({"_id": n, "noise": source.randbytes(noise_bytes)}) for n in range(count)]
 
 
 def new_repository(store: BlobStore | None = None) -> Repository:

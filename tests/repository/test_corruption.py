@@ -65,11 +65,11 @@ def test_a_flipped_bit_anywhere_in_a_pack_is_harmless_or_found(bit: int, damaged
     for position in range(0, len(damaged.data), 11):
         harmed = flip(damaged.data, position, bit)
         damaged.harm_pack(harmed)
-        try:
+        if position < 16:
             assert damaged.read_first() == HARMED
-            assert position < 16
-        except IntegrityError as error:
-            assert damaged.pack in error.message
+        else:
+            with pytest.raises(IntegrityError, match=damaged.pack):
+                damaged.read_first()
         assert damaged.read_second() == OTHER
         with pytest.raises(IntegrityError, match=damaged.pack):
             check_whole_pack(damaged.pack, harmed)
@@ -132,12 +132,12 @@ def test_chunks_before_the_damaged_one_are_read(damaged: Damaged) -> None:
     stored = Repository.open(damaged.store).manifest(FIRST).collections[0]
     index_bytes = 48 * len(stored.chunks)
     damaged.harm_pack(flip(damaged.data, -(52 + index_bytes + 1)))
-    read_bytes = b""
+    documents = Repository.open(damaged.store).documents(stored)
+    before = [next(documents) for _ in stored.chunks[:-1]]
     with pytest.raises(IntegrityError, match="cannot be read from"):
-        for chunk in Repository.open(damaged.store).documents(stored):
-            read_bytes += chunk
-    assert len(read_bytes) > 0
-    assert HARMED["orders"].startswith(read_bytes)
+        next(documents)
+    assert len(before) >= 2
+    assert HARMED["orders"].startswith(b"".join(before))
 
 
 def test_packs_that_were_swapped_are_read_right_and_found_by_their_names(damaged: Damaged) -> None:

@@ -9,11 +9,11 @@ from telamon.blobs.base import BlobStore
 from telamon.blobs.local import LocalBlobStore
 from telamon.blobs.memory import MemoryBlobStore
 from telamon.repository.repository import Repository
-from tests.repository.samples import FIRST, SECOND, new_repository, orders, read, take
+from tests.repository.samples import FIRST, SECOND, new_repository, noise, orders, read, take
 from tests.repository.wrapped_stores import CrashError, CrashingStore
 
 OLD = {"orders": orders(40), "empty": []}
-NEW = {"orders": orders(120), "people": orders(60, start=500)}
+NEW = {"orders": noise(80), "people": noise(20)}
 
 
 def joined(contents: dict[str, list[bytes]]) -> dict[str, bytes]:
