@@ -11,6 +11,7 @@ from telamon.mongo.binary import find_mongod
 from telamon.mongo.connect import Client, open_client
 from telamon.mongo.managed import Passwords, start_managed, telamon_uri
 from telamon.mongo.process import MongodProcess
+from tests.end_to_end.harness import Server
 
 PASSWORDS = Passwords(telamon="a very secret word", owner="another: @secret/word")
 SYSTEM_DATABASES = {"admin", "config", "local"}
@@ -84,3 +85,24 @@ def own_mongod(mongod_program: Path, tmp_path: Path) -> Iterator[Mongod]:
 def drop_user_databases(client: Client) -> None:
     for name in set(client.list_database_names()) - SYSTEM_DATABASES:
         client.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def server(mongod_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for a module's tests; each uses instances of its own names."""
+    yield from _running(Server(tmp_path_factory.mktemp("data"), mongod_program))
+
+
+@pytest.fixture
+def own_server(mongod_program: Path, tmp_path: Path) -> Iterator[Server]:
+    """One that the test may stop and kill."""
+    yield from _running(Server(tmp_path / "data", mongod_program))
+
+
+def _running(server: Server) -> Iterator[Server]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        server.stop_leftovers()

@@ -1,0 +1,150 @@
+"""The documents name what there is, and their commands work."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telamon.api.asgi import ROUTES
+from telamon.api.call import Route
+from telamon.cli.main import app
+from telamon.config import ClientSettings, Settings
+from telamon.errors import TelamonError
+from tests.conftest import Mongod
+from tests.end_to_end.harness import Server
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+API = (ROOT / "docs" / "api.md").read_text()
+SNAPSHOT_IN_DOCUMENTS = "6b053db2eacba0054bb9b72a"
+URI_IN_DOCUMENTS = "mongodb://backup:secret@db.example.net/?replicaSet=rs0"
+# Shown by a test of their own, or by whoever runs the tests.
+SHOWN_ELSEWHERE = ("make ", "pip ", "telamon init", "telamon serve")
+
+SETTINGS = [
+    f"TELAMON_{name.upper()}" for name in (*Settings.model_fields, *ClientSettings.model_fields)
+]
+COMMANDS = sorted(
+    f"{group} {name}"
+    for group in ("instance", "snapshot", "restore")
+    for name in app[group]
+    if not name.startswith("-")
+)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_is_in_the_operations_page(setting: str) -> None:
+    assert f"`{setting}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("command", ["init", "serve", "worker", *COMMANDS])
+def test_every_command_is_in_the_operations_page(command: str) -> None:
+    assert f"`telamon {command}" in OPERATIONS
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
+def test_every_route_is_in_the_api_page(route: Route) -> None:
+    line = f"| {route.method} `{route.path.removeprefix('/groups/{groupId}')}` |"
+
+    assert line in API
+
+
+def test_every_exit_code_is_in_the_operations_page() -> None:
+    codes = {kind.exit_code for kind in _tree(TelamonError)}
+
+    assert sorted(codes) == [1, 2, 4, 5, 75, 77, 78, 90]
+    for code in codes:
+        assert f"\n| {code} | " in OPERATIONS
+
+
+def test_every_error_code_of_the_checks_is_one_of_the_tree() -> None:
+    table = API.partition("## Checks, in order")[2].partition("Lists take")[0]
+    known = {kind.error_code for kind in _tree(TelamonError)}
+
+    assert set(re.findall(r"`([A-Z]{3,}_[A-Z_]+)`", table)) <= known
+
+
+def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> None:
+    """Every shell block, with this machine's addresses and ids for those in the text."""
+    source.client.shop.orders.insert_one({"_id": 1})
+    blocks = [block for page in (README, OPERATIONS) for block in _shell_blocks(page)]
+    server.create("staging")
+    snapshot_id = SNAPSHOT_IN_DOCUMENTS
+    ran = []
+    for block in blocks:
+        for command in _commands(block):
+            output = _run(command, server, source, snapshot_id)
+            ran.append(command.split()[0])
+            if "snapshot take" in command:
+                snapshot_id = output.split()[0]
+
+    assert ran == ["echo", "telamon", "telamon", "telamon", "telamon", "curl", "curl"]
+
+
+def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:
+    """What ``make demo`` runs."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "demo.py")],
+        cwd=tmp_path,
+        env={**os.environ, "DEMO_EXIT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("  equal\n") == 3
+    assert "collections, options and indexes of every database: equal" in done.stdout
+    assert "HTTP/1.1 200 OK" in done.stdout
+    assert '"totalCount" : 1' in done.stdout
+
+
+def _tree(kind: type[TelamonError]) -> Iterator[type[TelamonError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _tree(child)
+
+
+def _shell_blocks(page: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+
+
+def _commands(block: str) -> list[str]:
+    lines = block.replace("\\\n", " ").splitlines()
+    return [line for line in lines if line and not line.startswith(SHOWN_ELSEWHERE)]
+
+
+def _run(command: str, server: Server, source: Mongod, snapshot_id: str) -> str:
+    for written, real in (
+        (URI_IN_DOCUMENTS, source.uri),
+        (SNAPSHOT_IN_DOCUMENTS, snapshot_id),
+        ("http://127.0.0.1:8080", server.url),
+    ):
+        command = command.replace(written, real)
+    bin_folder = str(Path(sys.executable).parent)
+    done = subprocess.run(
+        [
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            command.replace("curl ", "curl --fail-with-body -sS ", 1),
+        ],
+        env={
+            **os.environ,
+            **server.environment,
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
