@@ -41,17 +41,18 @@ test: install  ## every test; T=path for some
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q $(T)
 
 check: install  ## format, lint, types, layers
-	$(BIN)/ruff format --check --quiet src tests tools
-	$(BIN)/ruff check --quiet src tests tools
+	$(BIN)/ruff format --check --quiet src tests tools benchmarks
+	$(BIN)/ruff check --quiet src tests tools benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 fmt: install  ## format, and mend what the linter can
-	$(BIN)/ruff check --quiet --fix src tests tools
-	$(BIN)/ruff format --quiet src tests tools
+	$(BIN)/ruff check --quiet --fix src tests tools benchmarks
+	$(BIN)/ruff format --quiet src tests tools benchmarks
 
-bench: install  ## measure, and write benchmarks/results.md
-	$(BIN)/python benchmarks/run.py
+BENCH ?=
+bench: install  ## measure (BENCH="--size-mb 64 --rounds 3"), and write benchmarks/results.md
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo dist

@@ -173,7 +173,9 @@ def _services(settings: Settings, state: State) -> Services:
 def _worker(settings: Settings) -> tuple[Worker, ManagedInstances]:
     state = _prepared(settings)
     db, credentials = state.db, Credentials(state.sealer)
-    repository = Repository.open(LocalBlobStore(_repository_path(settings)))
+    store = LocalBlobStore(_repository_path(settings))
+    store.remove_leftovers()  # of a worker that was killed; the lock says that nobody writes now
+    repository = Repository.open(store)
     managed = ManagedInstances(
         db, credentials, mongod=_mongod(settings), root=settings.data_dir / "instances"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from telamon.blobs.memory import MemoryBlobStore
 from telamon.errors import IntegrityError, TelamonError
-from telamon.repository.pack import check_whole_pack
+from telamon.repository.pack import FOOTER_BYTES, check_whole_pack, iterate_records, parse_footer
 from telamon.repository.repository import Repository
 from tests.repository.samples import (
     FIRST,
@@ -128,10 +128,15 @@ def test_a_pack_that_is_deleted_while_it_is_in_use_is_found_and_named(damaged: D
 
 
 def test_chunks_before_the_damaged_one_are_read(damaged: Damaged) -> None:
-    """The damage is in the last byte of the last chunk."""
+    """A pack has its chunks in the order in which they got done, not in that of the documents."""
     stored = Repository.open(damaged.store).manifest(FIRST).collections[0]
-    index_bytes = 48 * len(stored.chunks)
-    damaged.harm_pack(flip(damaged.data, -(52 + index_bytes + 1)))
+    footer = parse_footer(damaged.pack, damaged.data[-FOOTER_BYTES:], len(damaged.data))
+    (offset,) = [
+        record.offset
+        for record in iterate_records(damaged.data[footer.index_offset : -FOOTER_BYTES])
+        if record.chunk_id == stored.chunks[-1].chunk_id
+    ]
+    damaged.harm_pack(flip(damaged.data, offset))
     documents = Repository.open(damaged.store).documents(stored)
     before = [next(documents) for _ in stored.chunks[:-1]]
     with pytest.raises(IntegrityError, match="cannot be read from"):

@@ -54,21 +54,18 @@ def test_a_crash_at_any_put_leaves_no_half_snapshot_and_a_rerun_completes(
     assert at > 4
 
 
-def test_a_crash_before_the_last_put_is_no_snapshot_and_after_it_is_one(small_packs: None) -> None:
-    puts = 0
-    while True:
-        puts += 1
-        store = MemoryBlobStore()
-        take(new_repository(store), FIRST, OLD)
-        crashed = crash_at(store, puts, after=True)
-        if Repository.open(store).has_manifest(SECOND):
-            break
-    assert crashed is True
-
+@pytest.mark.parametrize(
+    ("after", "snapshots"), [(False, (FIRST,)), (True, (FIRST, SECOND))], ids=["before", "after"]
+)
+def test_a_snapshot_exists_from_the_put_of_its_manifest_on(
+    after: bool, snapshots: tuple[str, ...]
+) -> None:
     store = MemoryBlobStore()
     take(new_repository(store), FIRST, OLD)
-    assert crash_at(store, puts, after=False) is True
-    assert Repository.open(store).has_manifest(SECOND) is False
+    crashing = CrashingStore(store, at=1, after=after, prefix="snapshots/")
+    with pytest.raises(CrashError):
+        take(Repository.open(crashing), SECOND, NEW)
+    assert Repository.open(store).snapshot_ids() == snapshots
 
 
 def test_a_rerun_stores_again_only_what_the_crash_lost(small_packs: None) -> None:

@@ -37,26 +37,27 @@ class WrappedStore:
 
 
 class CrashingStore(WrappedStore):
-    """Crashes at its n-th put, counted from 1: before the blob is stored, or right after."""
+    """Crashes at its n-th put, counted from 1: before the blob is stored, or right after.
 
-    def __init__(self, inner: BlobStore, *, at: int, after: bool) -> None:
+    Only keys of ``prefix`` count. From then on every put crashes.
+    """
+
+    def __init__(self, inner: BlobStore, *, at: int, after: bool, prefix: str = "") -> None:
         super().__init__(inner)
         self._at = at
         self._after = after
+        self._prefix = prefix
         self._puts = 0
         self._lock = Lock()
 
-    @property
-    def has_crashed(self) -> bool:
-        return self._puts >= self._at
-
     def put(self, key: str, data: Data) -> bool:
         with self._lock:
-            self._puts += 1
-            crashes = self._puts >= self._at
+            self._puts += key.startswith(self._prefix)
+            puts = self._puts
+            crashes = puts >= self._at
         if not crashes:
             return super().put(key, data)
-        if self._after and self._puts == self._at:
+        if self._after and puts == self._at:
             super().put(key, data)
         raise CrashError
 
