@@ -7,8 +7,9 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from telamon.errors import ConfigurationError
@@ -16,6 +17,8 @@ from telamon.errors import ConfigurationError
 _PREFIX = "TELAMON_"
 _TEST_PREFIX = "TELAMON_TEST_"
 
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[int, Field(ge=0)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -28,7 +31,7 @@ class Settings(BaseSettings):
     """Where everything is kept: metadata, repository, managed deployments, the master key."""
     host: str = "127.0.0.1"
     """The address the API listens on."""
-    port: int = 8080
+    port: Port = 8080
     """The port the API listens on; 0 takes any free one."""
     public_url: str = ""
     """Scheme and host that links in answers start with; the request's own if empty."""
@@ -44,7 +47,7 @@ class Settings(BaseSettings):
     """Whether v2 sends Atlas's ``Deprecation`` and ``Sunset`` headers."""
     atlas_sunset: Literal["ignore", "enforce"] = "ignore"
     """``enforce`` answers 410 where Atlas has switched a route off."""
-    stop_grace_seconds: int = 10
+    stop_grace_seconds: Seconds = 10
     """How long running jobs may take to finish when the worker is told to stop."""
     log_format: Literal["console", "json"] = "console"
     """How log lines look on standard error."""
@@ -59,9 +62,7 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/")
+        return _web_address(value) if value else value
 
     @property
     def key_file(self) -> Path:
@@ -76,9 +77,14 @@ class ClientSettings(BaseSettings):
     url: str = "http://127.0.0.1:8080"
     """Where the server is."""
     public_key: str = ""
-    private_key: str = ""
+    private_key: str = Field(default="", repr=False)
     group_id: str = ""
     """The project that commands work in."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        return _web_address(value)
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -98,7 +104,10 @@ def load_client_settings(**overrides: object) -> ClientSettings:
     """As ``load_settings``. Raises ConfigurationError if a key or the project is missing."""
     _refuse_unknown_names()
     given = {name: value for name, value in overrides.items() if value is not None}
-    settings = ClientSettings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    try:
+        settings = ClientSettings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise ConfigurationError(_sentences(error)) from error
     missing = [
         f"{_PREFIX}{name.upper()}"
         for name in ("public_key", "private_key", "group_id")
@@ -125,8 +134,20 @@ def _refuse_unknown_names() -> None:
         raise ConfigurationError(f"There is no setting named {', '.join(unknown)}.")
 
 
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    parts = urlsplit(value)
+    if not parts.hostname:
+        raise ValueError("must name a host")
+    if parts.port == 0:  # reading it raises ValueError for what is no port
+        raise ValueError("must not name port 0")
+    return value.rstrip("/")
+
+
 def _sentences(error: ValidationError) -> str:
     return " ".join(
-        f"{_PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']}."
+        f"{_PREFIX}{str(problem['loc'][0]).upper()}: "
+        f"{problem['msg'].removeprefix('Value error, ')}."
         for problem in error.errors()
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telamon.api.media_type import KNOWN_VERSIONS, accepts_body, content_type, negotiate
+from telamon.api.media_type import KNOWN_VERSIONS, content_type, negotiate
 from telamon.errors import InvalidVersionDate
 
 V2023 = date(2023, 1, 1)
@@ -168,42 +168,3 @@ def test_the_known_dates_are_ten_in_order() -> None:
 
 def test_the_content_type_has_no_space_before_its_charset() -> None:
     assert content_type(V2023) == "application/vnd.atlas.2023-01-01+json;charset=utf-8"
-
-
-@pytest.mark.parametrize(
-    "body_type",
-    [
-        None,
-        "",
-        "application/json",
-        "Application/JSON; charset=UTF-8",
-        ATLAS_2023,
-        f"{ATLAS_2023};charset=utf-8",
-        "application/vnd.atlas.2031-12-31+json",
-    ],
-)
-def test_json_is_read_under_any_of_its_names(body_type: str | None) -> None:
-    assert accepts_body(body_type)
-
-
-@pytest.mark.parametrize(
-    "body_type",
-    [
-        "application/x-www-form-urlencoded",
-        "text/json",
-        "application/jsonp",
-        "application/vnd.atlas.preview+json",
-        "application/vnd.atlas.2023-01-01+csv",
-        "application/json, application/json",
-        "application/json charset=utf-8",
-        "json",
-        "\x00",
-    ],
-)
-def test_a_body_of_another_type_is_not_read(body_type: str) -> None:
-    assert not accepts_body(body_type)
-
-
-@given(st.text())
-def test_any_body_type_is_judged(body_type: str) -> None:
-    assert accepts_body(body_type) in (True, False)

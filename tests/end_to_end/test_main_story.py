@@ -138,6 +138,13 @@ content-length: \d+
     assert job["id"] in second
 
 
+def test_a_connection_that_the_client_ends_is_not_promised_to_be_kept(server: Server) -> None:
+    with httpx.Client(base_url=server.url, headers={"Connection": "close"}) as client:
+        answer = client.get("/api/atlas/v1.0/groups")
+
+    assert answer.headers.get_list("connection") == ["close"]
+
+
 def test_the_same_page_on_v2_has_its_media_type(server: Server, shop: str) -> None:
     path = f"/api/atlas/v2/groups/{server.group_id}/serverless/shop/backup/restoreJobs"
 

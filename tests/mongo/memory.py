@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
+from pymongo.database import Database
 
 from telamon.model.manifest import ChunkRef, CollectionSpec, StoredCollection
 from telamon.mongo.connect import Client
@@ -31,7 +32,10 @@ class Memory:
         return [self._stored(spec) for spec in self.facts.collections]
 
     def open(self, stored: StoredCollection) -> Iterator[bytes]:
-        return iter(self.documents[stored.spec])
+        """Told by its name, so that a test may alter the rest of a spec."""
+        namespace = stored.spec.namespace
+        spec = next(spec for spec in self.facts.collections if spec.namespace == namespace)
+        return iter(self.documents[spec])
 
     def count(self, name: str) -> int:
         """How many documents the collection ``db.name`` has here."""
@@ -90,37 +94,35 @@ def content(client: Client) -> dict[str, Any]:
     The server keeps ``system.views`` and ``system.js`` once they were there, so empty ones count as
     none.
     """
-    names = set(client.list_database_names()) - SYSTEM_DATABASES
-    return {name: _database(client, name) for name in sorted(names)}
-
-
-def _database(client: Client, name: str) -> dict[str, Any]:
-    database = client[name]
-    hashes = database.command("dbHash")["collections"]
-    found: dict[str, Any] = {
-        "hashes": {
-            collection: digest
-            for collection, digest in hashes.items()
-            if digest != _HASH_OF_NOTHING or not collection.startswith("system.")
-        }
-    }
-    for entry in database.cursor_command("listCollections", codec_options=RAW):
-        collection = entry["name"]
-        if collection in {"system.views", "system.js"}:
-            continue
-        found[collection] = (entry["type"], bytes(_raw(entry)["options"].raw))
-        if entry["type"] != "view":
-            indexes = database.cursor_command({"listIndexes": collection}, codec_options=RAW)
-            found[f"indexes of {collection}"] = [bytes(_raw(index).raw) for index in indexes]
-        if _raw(entry)["options"].get("capped"):
-            command = {"find": collection, "batchSize": 1_000_000}
-            reply = database.command(command, codec_options=RAW)
-            found[f"order in {collection}"] = [
-                bytes(one.raw) for one in reply["cursor"]["firstBatch"]
-            ]
+    found: dict[str, Any] = {}
+    for name in sorted(set(client.list_database_names()) - SYSTEM_DATABASES):
+        found |= {f"{name}: {what}": value for what, value in _database(client[name])}
     return found
 
 
-def _raw(document: Any) -> RawBSONDocument:
-    assert isinstance(document, RawBSONDocument)
-    return document
+def _database(database: Database[dict[str, Any]]) -> Iterator[tuple[str, object]]:
+    for name, digest in database.command("dbHash")["collections"].items():
+        if digest != _HASH_OF_NOTHING or not name.startswith("system."):
+            yield f"hash of {name}", digest
+    for entry in _entries(database, {"listCollections": 1}):
+        name = entry["name"]
+        if name in {"system.views", "system.js"}:
+            continue
+        yield f"{entry['type']} {name}", bytes(entry["options"].raw)
+        if entry["type"] != "view":
+            yield f"indexes of {name}", _indexes(database, name)
+        if entry["options"].get("capped"):
+            found = _entries(database, {"find": name, "batchSize": 1_000_000})
+            yield f"order in {name}", [bytes(document.raw) for document in found]
+
+
+def _indexes(database: Database[dict[str, Any]], name: str) -> list[object]:
+    command = {"listIndexes": name}
+    if name.startswith("system.buckets."):
+        # What stands behind the indexes of a time series; the server reorders their fields.
+        return list(database.cursor_command(command))
+    return [bytes(index.raw) for index in _entries(database, command)]
+
+
+def _entries(database: Database[dict[str, Any]], command: dict[str, Any]) -> list[RawBSONDocument]:
+    return cast("list[RawBSONDocument]", list(database.cursor_command(command, codec_options=RAW)))

@@ -4,13 +4,12 @@ import os
 import signal
 from pathlib import Path
 
-import pymongo
 import pytest
 from pymongo.errors import OperationFailure
 
 from telamon.errors import ConfigurationError, DeploymentUnavailable
 from telamon.mongo.binary import find_mongod
-from telamon.mongo.connect import probe
+from telamon.mongo.connect import open_client, probe
 from telamon.mongo.managed import owner_uri, start_managed, telamon_uri
 from telamon.mongo.process import MongodProcess, free_port
 from tests.conftest import PASSWORDS, Mongod
@@ -24,12 +23,10 @@ def test_a_restart_comes_back_to_the_same_data_and_port(own_mongod: Mongod) -> N
     port = start_managed(own_mongod.process, PASSWORDS, wanted_port=own_mongod.port)
 
     assert own_mongod.port == port
-    assert {"_id": 1} == own_mongod.client.shop.orders.find_one()
+    assert own_mongod.client.shop.orders.find_one() == {"_id": 1}
 
 
-def test_a_taken_port_moves_the_replica_set_to_another(
-    own_mongod: Mongod, source: Mongod
-) -> None:
+def test_a_taken_port_moves_the_replica_set_to_another(own_mongod: Mongod, source: Mongod) -> None:
     own_mongod.client.shop.orders.insert_one({"_id": 1})
     own_mongod.client.close()
     own_mongod.process.stop()
@@ -37,8 +34,8 @@ def test_a_taken_port_moves_the_replica_set_to_another(
     port = start_managed(own_mongod.process, PASSWORDS, wanted_port=source.port)
 
     assert port != source.port
-    with pymongo.MongoClient(telamon_uri(port, PASSWORDS)) as client:
-        assert {"_id": 1} == client.shop.orders.find_one()
+    with open_client(telamon_uri(port, PASSWORDS)) as client:
+        assert client.shop.orders.find_one() == {"_id": 1}
 
 
 def test_a_mongod_that_already_runs_is_found_again(
@@ -69,12 +66,12 @@ def test_provisioning_may_stop_after_the_first_user(own_mongod: Mongod) -> None:
 
     start_managed(own_mongod.process, PASSWORDS, wanted_port=None)
 
-    with pymongo.MongoClient(owner_uri(own_mongod.port, PASSWORDS)) as client:
+    with open_client(owner_uri(own_mongod.port, PASSWORDS)) as client:
         client.shop.orders.insert_one({"_id": 1})
 
 
 def test_the_owner_may_use_data_but_not_make_users(source: Mongod) -> None:
-    with pymongo.MongoClient(owner_uri(source.port, PASSWORDS)) as client:
+    with open_client(owner_uri(source.port, PASSWORDS)) as client:
         client.shop.orders.insert_one({"_id": 1})
         with pytest.raises(OperationFailure):
             client.admin.command("createUser", "mallory", pwd="x", roles=["root"])
@@ -82,14 +79,14 @@ def test_the_owner_may_use_data_but_not_make_users(source: Mongod) -> None:
 
 def test_nobody_gets_in_without_credentials(source: Mongod) -> None:
     with (
-        pymongo.MongoClient("127.0.0.1", source.port, directConnection=True) as client,
+        open_client(f"mongodb://127.0.0.1:{source.port}/?directConnection=true") as client,
         pytest.raises(OperationFailure),
     ):
         client.list_database_names()
 
 
 def test_the_key_file_is_private(own_mongod: Mongod, tmp_path: Path) -> None:
-    assert 0o600 == (tmp_path / "own" / "keyfile").stat().st_mode & 0o777
+    assert (tmp_path / "own" / "keyfile").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_mongod_that_cannot_start_says_why(mongod_program: Path, tmp_path: Path) -> None:
@@ -121,7 +118,7 @@ def test_a_program_that_does_not_run_is_one_clear_sentence(tmp_path: Path) -> No
 def test_probe_tells_version_and_kind(source: Mongod) -> None:
     found = probe(source.uri)
 
-    assert "telamon" == found.replica_set
+    assert found.replica_set == "telamon"
     assert source.client.server_info()["version"] == found.mongodb_version
 
 

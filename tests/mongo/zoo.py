@@ -22,9 +22,14 @@ from bson.timestamp import Timestamp
 from telamon.mongo.connect import Client
 
 LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
-_DAY = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+DAY = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 _FAR_SECONDS = 1_000_000_000
 _DEEPEST = 178  # levels below a field, of the 180 that a server takes for a stored document
+
+
+def _decimal(high: int, low: int) -> Decimal128:
+    return Decimal128.from_bid(struct.pack("<QQ", low, high))
+
 
 VALUES: dict[str, Any] = {
     "double": 1.0,
@@ -48,7 +53,7 @@ VALUES: dict[str, Any] = {
     "object id": ObjectId("5f0000000000000000000002"),
     "true": True,
     "false": False,
-    "date": _DAY,
+    "date": DAY,
     "date before 1970": DatetimeMS(-1),
     "date long ago": DatetimeMS(-(2**63)),
     "date after 9999": DatetimeMS(2**63 - 1),
@@ -69,8 +74,8 @@ VALUES: dict[str, Any] = {
     "decimal negative zero": Decimal128("-0E+3"),
     "decimal infinite": Decimal128("-Infinity"),
     "decimal nan": Decimal128("NaN"),
-    "decimal nan with payload": Decimal128((0x7C00_0000_0000_0000, 0x1234)),
-    "decimal signalling nan": Decimal128((0xFE00_0000_0000_0000, 7)),
+    "decimal nan with payload": _decimal(0x7C00_0000_0000_0000, 0x1234),
+    "decimal signalling nan": _decimal(0xFE00_0000_0000_0000, 7),
     "min key": MinKey(),
     "max key": MaxKey(),
     "$dollar": {"$inner": 1, "in.ner": 2},
@@ -163,8 +168,8 @@ def fill(client: Client) -> None:
     """Put the whole zoo into an empty deployment."""
     _fill_values(client)
     _fill_names(client)
-    _fill_kinds(client)
-    _fill_timeseries(client)
+    fill_kinds(client)
+    fill_timeseries(client)
     _fill_indexes(client)
 
 
@@ -216,7 +221,8 @@ def _fill_names(client: Client) -> None:
         _insert(client, name, "c", [{"_id": name}])
 
 
-def _fill_kinds(client: Client) -> None:
+def fill_kinds(client: Client) -> None:
+    """Every kind of collection and view."""
     kinds = client["kinds"]
     kinds.create_collection("empty")
     kinds.create_collection("capped", capped=True, size=8192)
@@ -253,12 +259,13 @@ def _fill_kinds(client: Client) -> None:
     put_zero_timestamps(client, "functions", "system.js", [{"_id": "t", "value": ZERO}])
 
 
-def _fill_timeseries(client: Client) -> None:
+def fill_timeseries(client: Client) -> None:
+    """Time series of several buckets, with secondary indexes."""
     series = client["series"]
     series.create_collection(
         "measured", timeseries={"timeField": "t", "metaField": "m", "granularity": "minutes"}
     )
-    hours = [_DAY + datetime.timedelta(hours=number) for number in range(60)]
+    hours = [DAY + datetime.timedelta(hours=number) for number in range(60)]
     series["measured"].insert_many(
         [{"t": hour, "m": {"sensor": n}, "v": n * 1.5} for hour in hours for n in range(3)]
     )
@@ -267,7 +274,9 @@ def _fill_timeseries(client: Client) -> None:
     partial = {"key": {"m": 1}, "name": "p", "partialFilterExpression": {"v": {"$gt": 3}}}
     placed = {"key": {"m.place": "2dsphere"}, "name": "place"}
     series.command({"createIndexes": "measured", "indexes": [hidden, partial, placed]})
-    series.create_collection("plain ☃", timeseries={"timeField": "t"}, expireAfterSeconds=_FAR_SECONDS)
+    series.create_collection(
+        "plain ☃", timeseries={"timeField": "t"}, expireAfterSeconds=_FAR_SECONDS
+    )
     series["plain ☃"].insert_many([{"t": hour, "x": None} for hour in hours])
     series.create_collection(
         "collated", timeseries={"timeField": "t", "metaField": "m"}, collation={"locale": "de"}

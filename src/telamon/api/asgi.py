@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from telamon.api import (
     headers,
     media_type,
+    origin,
     own,
     paging,
     render,
@@ -81,10 +83,11 @@ def create_app(
     routes = [api.mounted(path, methods) for path, methods in by_path.items()]
     application = Starlette(
         routes=routes,
+        middleware=[Middleware(_Gate, authentication)],
         exception_handlers={HTTPException: _not_routed, Exception: _unexpected},
     )
     application.router.redirect_slashes = False
-    return _Gate(application, authentication)
+    return application
 
 
 class _Gate:
@@ -99,9 +102,16 @@ class _Gate:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        caller = await self._authentication.caller(request)
+        send = origin.closing_honestly(request, send)
+        surface = surface_of(scope["path"])
+        try:
+            caller = await self._authentication.caller(request)
+        except TelamonError as error:  # the database, most likely
+            answer = _error(error, surface, paging.parse_query(request.url.query), [])
+            await answer(scope, receive, send)
+            return
         if isinstance(caller, Refusal):
-            answer = _challenge(surface_of(scope["path"]), self._authentication.challenge(caller))
+            answer = _challenge(surface, self._authentication.challenge(caller))
             await answer(scope, receive, send)
             return
         inner = {**scope, "telamon.caller": caller, "path": path_of(scope)}
@@ -256,8 +266,8 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     """Starlette found no route for the path, or none for the method."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:  # noqa: PLR2004  # Method Not Allowed
-        allowed = (error.headers or {}).get("Allow", "")
-        return _bytes(405, b"", [("Allow", allowed.replace(", ", ","))])
+        allowed = ",".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        return _bytes(405, b"", headers.of_wrong_method(surface_of(request.url.path), allowed))
     missing = NotFound(request.url.path)
     parameters = paging.parse_query(request.url.query)
     return _error(missing, surface_of(request.url.path), parameters, [])
@@ -266,7 +276,8 @@ async def _not_routed(request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     """A defect of ours. Starlette logs the traceback; the caller gets no part of it."""
     del error
-    return _error(TelamonError(), surface_of(request.url.path), (), [])
+    parameters = paging.parse_query(request.url.query)
+    return _error(TelamonError(), surface_of(request.url.path), parameters, [])
 
 
 def _bytes(status: int, body: bytes, fields: Sequence[tuple[str, str]]) -> Response:

@@ -1,5 +1,6 @@
 """Request bodies: JSON objects with known fields, and what is wrong with the others."""
 
+import ast
 import re
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -17,9 +18,11 @@ from telamon.errors import (
 
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
-_MISSING = re.compile(r"missing required field `([^`]+)`")
-_ENUM = re.compile(r"Invalid enum value (.+?)(?: - at |$)", re.DOTALL)
-_PLACE = re.compile(r"at `\$\.?([^`]*)`")
+# msgspec's sentences. What a caller wrote stands in the first kind only, and may look like anything.
+_SENTENCE = re.compile(r"(.*?)(?: - at `\$\.?([^`]*)`)?", re.DOTALL)
+_ENUM = re.compile(r"Invalid enum value (.*)", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `([^`]+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+)`", re.DOTALL)
 
 
 def read_object(data: bytes, fields: type[Fields], *, read_only: Collection[str] = ()) -> Fields:
@@ -46,18 +49,17 @@ def read_object(data: bytes, fields: type[Fields], *, read_only: Collection[str]
 
 
 def _refusal(text: str, found: dict[str, Any]) -> InvalidRequest:
-    place = _PLACE.search(text)
-    where = place.group(1) if place else ""
-    missing = _MISSING.search(text)
-    if missing:
-        return MissingAttribute(f"{where}.{missing.group(1)}" if where else missing.group(1))
-    wrong = _ENUM.search(text)
-    if wrong:
-        return InvalidEnumValue(_legible(wrong.group(1).strip("'\"")))
-    unknown = re.search(r"unknown field `([^`]+)`", text)
-    if unknown:
-        name = unknown.group(1)
-        return InvalidAttribute(_legible(f"{where}.{name}" if where else name))
+    sentence = _SENTENCE.fullmatch(text)
+    assert sentence is not None  # it matches anything
+    problem, where = sentence.group(1), sentence.group(2) or ""
+    prefix = f"{where}." if where else ""
+    if wrong := _ENUM.fullmatch(problem):
+        # It stands there as Python writes it: quoted and escaped.
+        return InvalidEnumValue(_legible(str(ast.literal_eval(wrong.group(1)))))
+    if missing := _MISSING.fullmatch(problem):
+        return MissingAttribute(f"{prefix}{missing.group(1)}")
+    if unknown := _UNKNOWN.fullmatch(problem):
+        return InvalidAttribute(_legible(f"{prefix}{unknown.group(1)}"))
     return InvalidAttribute(where or ", ".join(sorted(found)))
 
 

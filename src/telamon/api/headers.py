@@ -46,6 +46,13 @@ def of_challenge(surface: Surface, challenge: str) -> Headers:
     ]
 
 
+def of_wrong_method(surface: Surface, allowed: str) -> Headers:
+    """A 405 has no body, and so on v2 nothing that a frame could show."""
+    if surface is Surface.V2:
+        return [("Allow", allowed), *(field for field in _V2 if field[0] != "X-Frame-Options")]
+    return [("Allow", allowed), *(field for field in _v1("") if field[0] != "Content-Type")]
+
+
 def of_sunset(route: Route) -> Headers:
     """When Atlas deprecated and when it switched off the route; nothing for one that it keeps."""
     if route.sunset is None:

@@ -34,9 +34,6 @@ _ELEMENT = re.compile(rf'(?:[^",]|{_UNCLOSED}"?)+', re.DOTALL)
 _MEDIA_TYPE = re.compile(rf"[ \t]*({_BARE}/{_BARE})[ \t]*")
 _PARAMETER = re.compile(rf";[ \t]*(?:({_BARE})=({_BARE}|{_QUOTED}))?[ \t]*", re.DOTALL)
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
-_BODY_TYPE = re.compile(
-    r"application/(?:json|vnd\.atlas\.[0-9]{4}-[0-9]{2}-[0-9]{2}\+json)", re.ASCII | re.IGNORECASE
-)
 
 
 def negotiate(accept: str | None, versions: Sequence[date], *, lenient: bool) -> date:
@@ -65,17 +62,6 @@ def negotiate(accept: str | None, versions: Sequence[date], *, lenient: bool) ->
 def content_type(version: date) -> str:
     """The ``Content-Type`` of an answer in this version."""
     return f"application/vnd.atlas.{version}+json;charset=utf-8"
-
-
-def accepts_body(content_type: str | None) -> bool:
-    """Whether a request body of this ``Content-Type`` is read; an absent or empty one is JSON.
-
-    Any date will do: it is ``Accept`` that names the version, and bodies are read alike in all.
-    """
-    if content_type is None or not content_type.strip():
-        return True
-    parsed = _split(content_type)
-    return parsed is not None and _BODY_TYPE.fullmatch(parsed[0]) is not None
 
 
 def _resolve(media_type: str, versions: Sequence[date]) -> date | None:

@@ -3,7 +3,7 @@
 import ipaddress
 
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
 from telamon.errors import BodyTooLarge
 
@@ -48,6 +48,24 @@ def path_of(scope: Scope) -> str:
     """The path without the slash that some clients end it with."""
     path = str(scope["path"])
     return path.rstrip("/") or "/"
+
+
+def closing_honestly(request: Request, send: Send) -> Send:
+    """``send``, but never promising to keep a connection that the server will close.
+
+    That is one whose client asks for it, or speaks HTTP/1.0 (RFC 9112 section 9.3).
+    """
+    wishes = request.headers.get("connection", "").lower()
+    if request.scope["http_version"] != "1.0" and "close" not in wishes:
+        return send
+
+    async def send_without_promise(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [field for field in message["headers"] if field[0].lower() != b"connection"]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return send_without_promise
 
 
 async def read_body(request: Request) -> bytes:

@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from telamon.api import v1, v2
 from telamon.api.body import read_object
@@ -44,7 +44,7 @@ class _NewRestoreJob(Wire, kw_only=True, frozen=True):
     delivery_type: _DeliveryType
     oplog_inc: int | UnsetType = UNSET
     oplog_ts: int | UnsetType = UNSET
-    point_in_time_utc_seconds: int | UnsetType = UNSET
+    point_in_time_utc_seconds: int | UnsetType = field(default=UNSET, name="pointInTimeUTCSeconds")
     snapshot_id: str | UnsetType = UNSET
     target_cluster_name: str | UnsetType = UNSET
     target_group_id: str | UnsetType = UNSET

@@ -81,10 +81,14 @@ class _NewProviderSettings(Wire, kw_only=True, frozen=True, forbid_unknown_field
     effective_provider_name: Any = None
 
 
+class _NewBackupOptions(BackupOptions, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Read and checked; nothing depends on it before there are continuous backups."""
+
+
 class _NewInstance(Wire, kw_only=True, frozen=True):
     name: Annotated[str, Meta(min_length=1)]
     provider_settings: _NewProviderSettings
-    serverless_backup_options: BackupOptions = BackupOptions()
+    serverless_backup_options: _NewBackupOptions = _NewBackupOptions()
     tags: list[Tag] = msgspec.field(default_factory=list)
     termination_protection_enabled: bool = False
 

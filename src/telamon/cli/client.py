@@ -28,7 +28,11 @@ class Refused(TelamonError):
 
     def __init__(self, message: str, status: str) -> None:
         super().__init__(message)
+        self._status = status
         self.exit_code = _EXIT_CODES.get(int(status), TelamonError.exit_code)  # type: ignore[misc]
+
+    def __reduce__(self) -> tuple[type["Refused"], tuple[str, str]]:
+        return Refused, (self.message, self._status)
 
 
 class Client:
@@ -84,9 +88,18 @@ class Client:
                 "TELAMON_URL says where it is."
             ) from error
         if answer.is_success:
-            return answer.json()
+            return self._content(answer)
         try:
             detail = str(answer.json()["detail"])
         except (ValueError, KeyError, TypeError):
             detail = f"The server answered {answer.status_code}."
         raise Refused(detail, str(answer.status_code))
+
+    def _content(self, answer: httpx.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise Unavailable(
+                f"What answers at {self._http.base_url} is not Telamon. "
+                "TELAMON_URL says where it is."
+            ) from error

@@ -109,7 +109,7 @@ def worker(*, data_dir: DataDir = None, supervised: bool = False) -> None:
 def main() -> None:
     """Run one command; a TelamonError ends it with one sentence and its class's exit code."""
     try:
-        app()
+        app(sys.argv[1:])
     except TelamonError as error:
         print(f"telamon: {error.message}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -58,7 +58,8 @@ class Worker:
     def __init__(
         self, engine: Engine, handlers: Mapping[JobKind, JobHandler], *, executor_id: str
     ) -> None:
-        self._abandoned = threading.Event()
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
         DBOS(
             config=DBOSConfig(
                 name="telamon",
@@ -87,8 +88,9 @@ class Worker:
 
         Jobs that were handed back still hold threads; the caller ends the process.
         """
+        self._stopping.set()
         DBOS.destroy(workflow_completion_timeout_sec=grace_seconds)
-        self._abandoned.set()
+        self._stopped.set()
 
     def _workflow(self, kind: JobKind, handler: JobHandler) -> Callable[[str], None]:
         def job(subject_id: str) -> None:
@@ -108,9 +110,11 @@ class Worker:
         return job
 
     def _end_in_failure(self, handler: JobHandler, subject_id: str, error: TelamonError) -> None:
-        if self._abandoned.is_set():
-            # The process is ending and takes the job's means away; the error is ours, not the
-            # job's. The thread waits here for the end, and the next worker runs the job again.
+        may_be_ours = self._stopping.is_set() and isinstance(error, _Unexpected)
+        if self._stopped.is_set() or may_be_ours:
+            # The process is ending and takes the job's means away, the engine first; the error is
+            # then not the job's. The thread waits here for the end, and the next worker runs the
+            # job again.
             threading.Event().wait()
         handler.fail(subject_id, error)
 

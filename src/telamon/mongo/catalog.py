@@ -10,10 +10,9 @@ from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.mongo.connect import Client
 from telamon.mongo.read import RAW
 from telamon.mongo.shadow import SHADOW_PREFIX, user_databases
-from telamon.mongo.write import Commands
+from telamon.mongo.write import NAMESPACE_NOT_FOUND, Commands
 
 BUCKETS_PREFIX = "system.buckets."
-NAMESPACE_NOT_FOUND = 26
 # Views are made again by create, and the profiler's records are of this server only.
 UNREAD = frozenset({"system.views", "system.profile"})
 

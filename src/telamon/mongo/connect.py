@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pymongo
 from pymongo import MongoClient
@@ -18,6 +17,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
+from pymongo.uri_parser import parse_uri
 
 from telamon.errors import DeploymentRefused, DeploymentUnavailable, TelamonError
 
@@ -26,6 +26,8 @@ Client = MongoClient[dict[str, Any]]
 UNAUTHORIZED = 13
 AUTHENTICATION_FAILED = 18
 _SELECTION_SECONDS = 10.0
+_SCHEMES = ("mongodb://", "mongodb+srv://")
+_NO_URI = "its URI is not a valid MongoDB connection string."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ def connected(uri: str, *, selection_seconds: float = _SELECTION_SECONDS) -> Ite
 def open_client(uri: str, *, selection_seconds: float = _SELECTION_SECONDS) -> Client:
     """As ``connected``, for a caller who closes it."""
     milliseconds = round(selection_seconds * 1000)
+    if not uri.startswith(_SCHEMES):
+        raise DeploymentRefused(_NO_URI)  # the driver would take it for the name of a host
     try:
         return pymongo.MongoClient(
             uri,
@@ -63,9 +67,9 @@ def open_client(uri: str, *, selection_seconds: float = _SELECTION_SECONDS) -> C
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=milliseconds,
         )
-    except (InvalidURI, ConfigurationError, ValueError):
-        # The driver's own text may quote the URI.
-        raise DeploymentRefused("its URI is not a valid MongoDB connection string.") from None
+    except (InvalidURI, ConfigurationError, ValueError, OSError):
+        # The driver's own text may quote the URI, or a file that it names.
+        raise DeploymentRefused(_NO_URI) from None
 
 
 @contextmanager
@@ -116,7 +120,15 @@ def examine(client: Client) -> Deployment:
 
 
 def probe(uri: str, *, selection_seconds: float = 5.0) -> Deployment:
-    """Connect once and examine. Every failure is a DeploymentRefused that says why."""
+    """Connect once and examine. Every failure is a DeploymentRefused that says why.
+
+    An option that the driver would only warn about is a failure, too.
+    """
+    try:
+        if uri.startswith(_SCHEMES[0]):  # to read the other kind is to ask DNS
+            parse_uri(uri, warn=False)
+    except (InvalidURI, ConfigurationError, ValueError, OSError):
+        raise DeploymentRefused(_NO_URI) from None
     try:
         with connected(uri, selection_seconds=selection_seconds) as client:
             return examine(client)
@@ -127,6 +139,11 @@ def probe(uri: str, *, selection_seconds: float = 5.0) -> Deployment:
 
 
 def without_credentials(uri: str) -> str:
-    """``uri`` with user, password and everything that could name them taken out."""
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """Scheme and hosts of ``uri``: no user, no password, no option that could name them.
+
+    Takes it apart as the driver does, which lets a password have characters that other readers of
+    URIs take for the end of it.
+    """
+    scheme, _, rest = uri.partition("://")
+    hosts = rest.partition("?")[0].partition("/")[0].rpartition("@")[2]
+    return f"{scheme}://{hosts}/"

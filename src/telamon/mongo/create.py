@@ -11,7 +11,7 @@ from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionKind, CollectionSpec
 from telamon.mongo.connect import reason, translated
 from telamon.mongo.elements import Element, elements
-from telamon.mongo.write import Commands
+from telamon.mongo.write import IN_MEMORY, Commands
 
 _SIMPLE_COLLATION = encode({"collation": {"locale": "simple"}})[4:-1]
 # Servers before 4.4 say it of an index; later ones do not take it.
@@ -24,6 +24,7 @@ def create(commands: Commands, name: str, spec: CollectionSpec) -> None:
     Secondary indexes come later. Raises RestoreFailed with the server's reason.
     """
     command: dict[str, Any] = {"create": name, **RawBSONDocument(spec.options)}
+    command["writeConcern"] = IN_MEMORY
     if spec.kind is CollectionKind.COLLECTION:
         for index in spec.indexes:
             if _is_id_index(index) and not _is_clustered(index):
@@ -40,7 +41,11 @@ def create_indexes(commands: Commands, name: str, spec: CollectionSpec) -> None:
     indexes = [index for index in spec.indexes if not _is_id_index(index)]
     if not indexes:
         return
-    command = {"createIndexes": name, "indexes": [_index(spec, index) for index in indexes]}
+    command = {
+        "createIndexes": name,
+        "indexes": [_index(spec, index) for index in indexes],
+        "writeConcern": IN_MEMORY,
+    }
     with translated(RestoreFailed, f"The indexes of {spec.namespace} could not be built"):
         try:
             commands.command(command)

@@ -113,12 +113,8 @@ class _Cursor:
         self._id = 0
 
     def _batch(self, command: dict[str, object]) -> bytes:
-        self._id, id_before = 0, self._id
-        try:
-            reply = self._database.command(command, codec_options=RAW, session=self._session)
-        except PyMongoError:
-            self._id = id_before
-            raise
+        self._id = 0  # a server ends the cursor of a request that fails
+        reply = self._database.command(command, codec_options=RAW, session=self._session)
         cursor = reply["cursor"].raw
         documents = b""
         for element in elements(cursor):

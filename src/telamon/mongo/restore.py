@@ -14,8 +14,9 @@ from telamon.model.manifest import CollectionKind, CollectionSpec, StoredCollect
 from telamon.mongo.connect import Client, translated
 from telamon.mongo.create import create, create_indexes
 from telamon.mongo.fill import Documents, Filler, Progress
+from telamon.mongo.journal import Journal, Milestone
 from telamon.mongo.parallel import Stop, run_all
-from telamon.mongo.shadow import Journal, drop_shadows, drop_shadows_of_job, shadow_name
+from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
 from telamon.mongo.swap import FUNCTIONS, Swap
 
 
@@ -46,17 +47,15 @@ class Restore:
         self._documents = documents
         self._progress = progress
         self._parallel = parallel
-        databases = {stored.spec.namespace.database for stored in collections}
-        self._journal = Journal(client, job_id, databases)
+        self._journal = Journal(client, job_id)
 
     def load(self) -> None:
         """Bring every collection into its shadow, with its indexes, and count its documents there.
 
         Shadows of earlier jobs are dropped first. Time series, views and ``system.js`` have no
-        shadow, since they cannot be renamed: ``swap`` makes them. On return all is durable on a
-        majority. Raises RestoreFailed when the deployment refuses or lost something,
-        DeploymentUnavailable when it stops answering; then the target is as it was but for
-        shadows.
+        shadow, since they cannot be renamed: ``swap`` makes them, of documents that are read here
+        once to prove that they can be. On return all is durable on a majority. Raises RestoreFailed when the deployment refuses or lost something,
+        DeploymentUnavailable when it stops answering; then the target is as it was but for shadows.
         """
         numbered = [
             (number, stored)
@@ -66,42 +65,54 @@ class Restore:
         # The largest first, so that none is left to run alone at the end.
         numbered.sort(key=lambda one: -one[1].size_bytes)
         with translated(RestoreFailed):
+            # Before the shadows, so that a half-done drop is never taken for a complete load.
+            self._journal.forget_all()
             drop_shadows(self._client)
             self._journal.begin()
         stop = Stop()
         with self._filler(stop) as filler:
-            run_all(
-                [
-                    partial(self._load_collection, number, stored, filler)
-                    for number, stored in numbered
-                ],
-                parallel=self._parallel,
-                stop=stop,
-            )
+            tasks = [partial(self._load_collection, *one, filler) for one in numbered]
+            tasks += [
+                partial(self._prove_readable, stored, stop)
+                for stored in self._collections
+                if stored.chunks and not _has_shadow(stored.spec)
+            ]
+            run_all(tasks, parallel=self._parallel, stop=stop)
         with translated(RestoreFailed):
             self._journal.settle()
-            self._journal.mark_loaded()
+            self._journal.mark(Milestone.LOADED)
 
     def swap(self) -> None:
         """Put the loaded collections in place of the deployment's content.
 
         Each collection changes in one step, the whole in many: killed in the middle, the deployment
-        has some of both until ``swap`` is run again. Raises RestoreFailed when ``load`` is not
-        complete, or when the deployment refuses or restarted; DeploymentUnavailable when it stops
-        answering.
+        has some of both until ``swap`` is run again. Once it has returned, running it again does
+        nothing; the deployment remembers that until the next ``load``. Raises RestoreFailed when
+        ``load`` is not complete, or when the deployment refuses or restarted;
+        DeploymentUnavailable when it stops answering.
         """
+        with translated(RestoreFailed):
+            milestone = self._journal.milestone
+        if milestone is Milestone.SWAPPED:
+            return
+        if milestone is None:
+            raise RestoreFailed(
+                "The load of this restore is not complete, so there is nothing to put in place."
+            )
         with translated(RestoreFailed), self._filler(Stop()) as filler:
-            Swap(
-                self._client,
-                job_id=self._job_id,
-                journal=self._journal,
-                collections=self._collections,
-                filler=filler,
-            ).run()
+            self._journal.begin()
+            swap = Swap(
+                self._client, job_id=self._job_id, collections=self._collections, filler=filler
+            )
+            for step in swap.steps():
+                step()
+            self._journal.settle()
+            self._journal.mark(Milestone.SWAPPED)
 
     def discard(self) -> None:
-        """Drop what ``load`` prepared. Does nothing where nothing is left."""
+        """Drop what ``load`` prepared, and forget the job. Does nothing where nothing is left."""
         with translated(RestoreFailed):
+            self._journal.forget()
             drop_shadows_of_job(self._client, self._job_id)
 
     def _filler(self, stop: Stop) -> Filler:
@@ -115,6 +126,11 @@ class Restore:
             # Before the indexes: one with a time to live would have documents deleted.
             filler.fill(commands, name, stored)
             create_indexes(commands, name, stored.spec)
+
+    def _prove_readable(self, stored: StoredCollection, stop: Stop) -> None:
+        """What is damaged must show before the target's own collection is dropped for it."""
+        for _ in self._documents(stored):
+            stop.check()
 
 
 def _has_shadow(spec: CollectionSpec) -> bool:

@@ -15,11 +15,12 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
 from telamon.errors import CatalogChanged, DeploymentUnavailable, SnapshotFailed, TelamonError
 from telamon.model.manifest import ClusterTime, CollectionKind, CollectionSpec
-from telamon.mongo.catalog import NAMESPACE_NOT_FOUND, read_catalog
+from telamon.mongo.catalog import read_catalog
 from telamon.mongo.connect import Client, reason, translated
 from telamon.mongo.oplog import is_written, last_write
 from telamon.mongo.parallel import Stop, Stopped, run_all
 from telamon.mongo.read import raw_batches
+from telamon.mongo.write import NAMESPACE_NOT_FOUND
 
 Sink = Callable[[CollectionSpec, Iterator[bytes]], None]
 

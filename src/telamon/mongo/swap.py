@@ -11,11 +11,12 @@ from pymongo.errors import OperationFailure
 
 from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace, StoredCollection
-from telamon.mongo.catalog import BUCKETS_PREFIX, UNREAD, list_collections, read_catalog
+from telamon.mongo.catalog import BUCKETS_PREFIX, UNREAD, list_collections
 from telamon.mongo.connect import Client
 from telamon.mongo.create import create, create_indexes
 from telamon.mongo.fill import Filler
-from telamon.mongo.shadow import SHADOW_PREFIX, Journal, shadow_name, user_databases
+from telamon.mongo.shadow import SHADOW_PREFIX, shadow_name, user_databases
+from telamon.mongo.write import IN_MEMORY, drop
 
 FUNCTIONS = "system.js"
 """The collection of stored JavaScript functions, which can be neither renamed nor dropped."""
@@ -26,37 +27,24 @@ _NAMESPACE_EXISTS = 48
 
 
 class Swap:
-    """One run of a restore's swap. ``collections`` in the order in which they were loaded."""
+    """The steps of a swap. ``collections`` in the order in which they were loaded."""
 
     def __init__(
         self,
         client: Client,
         *,
         job_id: str,
-        journal: Journal,
         collections: Sequence[StoredCollection],
         filler: Filler,
     ) -> None:
         self._client = client
         self._job_id = job_id
-        self._journal = journal
         self._collections = collections
         self._filler = filler
         self._wanted = {stored.spec.namespace for stored in collections}
 
-    def run(self) -> None:
-        """Take every step, then forget the job. Raises PyMongo's errors and RestoreFailed."""
-        if not self._journal.is_loaded:
-            self._require_done()
-            return
-        self._journal.begin()
-        for step in self.steps():
-            step()
-        self._journal.settle()
-        self._journal.remove()
-
     def steps(self) -> list[Step]:
-        """What ``run`` does, in order. Each step may be taken again at any time."""
+        """All there is to do, in order. A step raises PyMongo's errors and RestoreFailed."""
         rename: list[Step] = []
         rebuild: list[Step] = []
         views: list[Step] = []
@@ -70,20 +58,10 @@ class Swap:
                     rebuild.append(partial(self._replace_functions, stored))
                 case CollectionKind.COLLECTION:
                     rename.append(partial(self._rename, number, stored.spec.namespace))
-        kept = {namespace.database for namespace in self._wanted} | {self._journal.database}
-        drop: list[Step] = [partial(self._drop_surplus, database) for database in sorted(kept)]
-        drop.append(partial(self._drop_databases_but, kept))
-        return [*rename, *rebuild, *drop, *views]
-
-    def _require_done(self) -> None:
-        """Raise RestoreFailed unless the deployment looks as it does after a swap."""
-        wanted = {_look(stored.spec) for stored in self._collections}
-        there = {_look(spec) for spec in read_catalog(self._client)}
-        if {one for one in wanted ^ there if one[0].name != FUNCTIONS}:
-            raise RestoreFailed(
-                "The load of this restore is not complete, so there is nothing to put in place; "
-                "the deployment is as it was."
-            )
+        kept = {namespace.database for namespace in self._wanted}
+        surplus: list[Step] = [partial(self._drop_surplus, database) for database in sorted(kept)]
+        surplus.append(partial(self._drop_databases_but, kept))
+        return [*rename, *rebuild, *surplus, *views]
 
     def _rename(self, number: int, namespace: Namespace) -> None:
         shadow = Namespace(namespace.database, shadow_name(self._job_id, number))
@@ -95,7 +73,12 @@ class Swap:
         if kind in {CollectionKind.VIEW, CollectionKind.TIMESERIES}:
             self._drop(namespace)  # a rename replaces nothing but collections
         self._client.admin.command(
-            {"renameCollection": str(shadow), "to": str(namespace), "dropTarget": True}
+            {
+                "renameCollection": str(shadow),
+                "to": str(namespace),
+                "dropTarget": True,
+                "writeConcern": IN_MEMORY,
+            }
         )
 
     def _rebuild(self, stored: StoredCollection) -> None:
@@ -148,8 +131,4 @@ class Swap:
         return CollectionKind(there[namespace.name]["type"]) if there else None
 
     def _drop(self, namespace: Namespace) -> None:
-        self._client[namespace.database].drop_collection(namespace.name)
-
-
-def _look(spec: CollectionSpec) -> tuple[Namespace, CollectionKind, bytes, frozenset[bytes]]:
-    return spec.namespace, spec.kind, spec.options, frozenset(spec.indexes)
+        drop(self._client[namespace.database], namespace.name)

@@ -9,15 +9,19 @@ import bson
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
-from pymongo.errors import WriteConcernError, WriteError
+from pymongo.errors import OperationFailure, WriteConcernError, WriteError
 
 from telamon.mongo.elements import TIMESTAMP, Element, document_end, elements
 
 Commands = Database[dict[str, Any]]
 
+IN_MEMORY = {"w": 1}
+"""The write concern of all that a restore does before it settles; a server's default waits for disks."""
+
+NAMESPACE_NOT_FOUND = 26
+
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_DOCUMENTS = 50_000  # a server takes 100,000 (maxWriteBatchSize in its hello)
-_SERVER_MEMORY = {"w": 1}
 _ZERO_VALUE = bytes(8)
 _ZERO_RUN = bytes(9)  # the end of a name and a value of zeros
 _NOT_ZERO = re.compile(rb"[^\x00]")
@@ -68,7 +72,7 @@ def insert(commands: Commands, name: str, batch: Batch, *, ordered: bool) -> Non
         "insert": name,
         "ordered": ordered,
         "bypassDocumentValidation": True,
-        "writeConcern": _SERVER_MEMORY,
+        "writeConcern": IN_MEMORY,
         "documents": sequence(batch.documents),
     }
     _require_count(write(commands, command), batch.count)
@@ -76,7 +80,7 @@ def insert(commands: Commands, name: str, batch: Batch, *, ordered: bool) -> Non
         command = {
             "update": name,
             "bypassDocumentValidation": True,
-            "writeConcern": _SERVER_MEMORY,
+            "writeConcern": IN_MEMORY,
             "updates": updates,
         }
         _require_count(write(commands, command), len(updates))
@@ -94,6 +98,15 @@ def write(commands: Commands, command: dict[str, Any]) -> int:
     if failure is not None:
         raise WriteConcernError(failure.get("errmsg", ""), failure.get("code"), failure)
     return int(reply.get("n", 0))
+
+
+def drop(commands: Commands, name: str) -> None:
+    """Drop a collection, view or time series. Does nothing where there is none."""
+    try:
+        commands.command({"drop": name, "writeConcern": IN_MEMORY})
+    except OperationFailure as error:
+        if error.code != NAMESPACE_NOT_FOUND:
+            raise
 
 
 def with_zero_timestamps(documents: bytes) -> list[bytes]:

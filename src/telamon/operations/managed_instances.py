@@ -44,7 +44,10 @@ class ManagedInstances:
         self._watcher = threading.Thread(target=self._watch, name="watch-instances", daemon=True)
 
     def start(self, instance_id: str) -> None:
-        """Make the instance's mongod, or start it again, and note where it answers."""
+        """Make the instance's mongod, or start it again, and note where it answers.
+
+        Does nothing for an instance that is being deleted, nor after ``close``.
+        """
         with self._lock(instance_id):
             if self._stopping.is_set():
                 return
@@ -53,6 +56,8 @@ class ManagedInstances:
                 return rows.by_id(tx, instance_id), self._credentials.passwords(tx, instance_id)
 
             instance, passwords = self._db.look(work)
+            if instance.state is InstanceState.DELETING:
+                return  # nobody would stop it again
             process = self._process(instance_id)
             port = start_managed(process, passwords, wanted_port=instance.port)
             version = probe(telamon_uri(port, passwords)).mongodb_version

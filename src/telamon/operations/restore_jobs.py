@@ -2,9 +2,10 @@
 
 Carrying one out (the job)::
 
-    1  load   every collection into a shadow namespace of the target, counted and indexed there
-    2  swap   each shadow takes its place in one rename; what the snapshot lacks is dropped
-    3  finish
+    1  load     every collection into a shadow namespace of the target, counted and indexed there
+    2  swap     each shadow takes its place in one rename; what the snapshot lacks is dropped
+    3  discard  what the job kept in the target for itself goes
+    4  finish
 
 Until 2 the target's own data is untouched. Killed in 1, the job loads again; killed in 2, the swap
 goes on where it was.
@@ -178,20 +179,23 @@ class RunRestore:
         self._clock = clock
 
     def run(self, subject_id: str, steps: Steps) -> None:
+        if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
+            return  # the worker ended after the job did
         steps("load", lambda: self._load(subject_id))
         steps("swap", lambda: self._swap(subject_id))
+        steps("discard", lambda: self._discard(subject_id))
         self._db.transact(lambda tx: rows.finish(tx, subject_id, at=self._clock()))
 
     def fail(self, subject_id: str, error: TelamonError) -> None:
         job = self._db.look(lambda tx: rows.by_id(tx, subject_id))
         if job.stage is RestoreStage.SWAPPING:
             held = (
-                "The target holds a mixture of its own data and the snapshot's; "
+                "The target may hold a mixture of its own data and the snapshot's; "
                 "restore once more, or restore another snapshot."
             )
         else:
             held = "The target's own data is as it was."
-            self._discard(subject_id)
+        self._discard(subject_id)
         failure = f"{error.message} {held}"
         self._db.transact(lambda tx: rows.fail(tx, subject_id, failure=failure, at=self._clock()))
 

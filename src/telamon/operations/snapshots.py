@@ -135,6 +135,8 @@ class TakeSnapshot:
         self._clock = clock
 
     def run(self, subject_id: str, steps: Steps) -> None:
+        if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
+            return  # the worker ended after the job did
         steps("take", lambda: self._take(subject_id))
 
     def fail(self, subject_id: str, error: TelamonError) -> None:

@@ -86,45 +86,35 @@ def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[R
 
 
 def start(tx: Connection, restore_job_id: str) -> int:
-    """A worker begins, or begins anew; returns how many times one has begun."""
-    return int(
-        tx.execute(
-            restore_job.update()
-            .where(restore_job.c.id == restore_job_id)
-            .values(
-                stage=RestoreStage.LOADING.value,
-                documents=0,
-                size_bytes=0,
-                attempts=restore_job.c.attempts + 1,
-            )
-            .returning(restore_job.c.attempts)
-        ).scalar_one()
+    """A worker begins, or begins anew; returns how many times one has begun.
+
+    A job that has ended stays as it is.
+    """
+    tx.execute(
+        _unfinished(restore_job_id).values(
+            stage=RestoreStage.LOADING.value,
+            documents=0,
+            size_bytes=0,
+            attempts=restore_job.c.attempts + 1,
+        )
     )
+    attempts = sa.select(restore_job.c.attempts).where(restore_job.c.id == restore_job_id)
+    return int(tx.execute(attempts).scalar_one())
 
 
 def set_progress(tx: Connection, restore_job_id: str, *, documents: int, size_bytes: int) -> None:
     """How much has been restored so far."""
-    tx.execute(
-        restore_job.update()
-        .where(restore_job.c.id == restore_job_id)
-        .values(documents=documents, size_bytes=size_bytes)
-    )
+    tx.execute(_unfinished(restore_job_id).values(documents=documents, size_bytes=size_bytes))
 
 
 def set_swapping(tx: Connection, restore_job_id: str) -> None:
-    tx.execute(
-        restore_job.update()
-        .where(restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None))
-        .values(stage=RestoreStage.SWAPPING.value)
-    )
+    tx.execute(_unfinished(restore_job_id).values(stage=RestoreStage.SWAPPING.value))
 
 
 def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
     """The target holds the snapshot."""
     tx.execute(
-        restore_job.update()
-        .where(restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None))
-        .values(
+        _unfinished(restore_job_id).values(
             stage=RestoreStage.FINISHED.value,
             finished_at=to_seconds(at),
             documents=restore_job.c.documents_total,
@@ -136,9 +126,15 @@ def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
 def fail(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> None:
     """It ended without. A finished job stays finished."""
     tx.execute(
-        restore_job.update()
-        .where(restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None))
-        .values(stage=RestoreStage.FAILED.value, finished_at=to_seconds(at), failure=failure)
+        _unfinished(restore_job_id).values(
+            stage=RestoreStage.FAILED.value, finished_at=to_seconds(at), failure=failure
+        )
+    )
+
+
+def _unfinished(restore_job_id: str) -> sa.Update:
+    return restore_job.update().where(
+        restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None)
     )
 
 

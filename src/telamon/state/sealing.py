@@ -11,6 +11,7 @@ offset      length  content
 ==========  ======  =====================================================
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -25,6 +26,7 @@ from telamon.errors import ConfigurationError, SecretUnreadable
 _KEY_ID = b"\x01"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_SUFFIX_BYTES = 4
 _OTHERS = 0o077
 
 
@@ -63,16 +65,23 @@ class Sealer:
 
 
 def create_master_key(path: Path) -> None:
-    """Make a new key file that only its owner can read. An existing one is left alone."""
+    """Make a new key file that only its owner can read. An existing one is left alone.
+
+    Of several callers at once one makes it, and all find the same.
+    """
     if path.exists():
         return
-    unfinished = path.with_suffix(".new")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(_KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(_SUFFIX_BYTES)}.tmp")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, path)  # unlike a rename, it never takes another's place
+    finally:
+        unfinished.unlink()
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

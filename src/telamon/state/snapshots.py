@@ -67,27 +67,25 @@ def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[S
 
 
 def start(tx: Connection, snapshot_id: str, *, mongodb_version: str | None) -> int:
-    """A worker begins, or begins anew; returns how many times one has begun."""
-    return int(
-        tx.execute(
-            snapshot.update()
-            .where(snapshot.c.id == snapshot_id)
-            .values(
-                status=SnapshotStatus.IN_PROGRESS.value,
-                mongodb_version=mongodb_version,
-                attempts=snapshot.c.attempts + 1,
-            )
-            .returning(snapshot.c.attempts)
-        ).scalar_one()
+    """A worker begins, or begins anew; returns how many times one has begun.
+
+    A snapshot that has ended stays as it is.
+    """
+    tx.execute(
+        _unfinished(snapshot_id).values(
+            status=SnapshotStatus.IN_PROGRESS.value,
+            mongodb_version=mongodb_version,
+            attempts=snapshot.c.attempts + 1,
+        )
     )
+    attempts = sa.select(snapshot.c.attempts).where(snapshot.c.id == snapshot_id)
+    return int(tx.execute(attempts).scalar_one())
 
 
 def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime) -> None:
     """The manifest is in the repository."""
     tx.execute(
-        snapshot.update()
-        .where(snapshot.c.id == manifest.snapshot_id, snapshot.c.status.in_(_UNFINISHED))
-        .values(
+        _unfinished(manifest.snapshot_id).values(
             status=SnapshotStatus.COMPLETED.value,
             finished_at=to_seconds(at),
             cluster_seconds=manifest.cluster_time.seconds,
@@ -104,10 +102,14 @@ def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime
 def fail(tx: Connection, snapshot_id: str, *, failure: str, at: datetime) -> None:
     """It ended without a manifest. A completed snapshot stays completed."""
     tx.execute(
-        snapshot.update()
-        .where(snapshot.c.id == snapshot_id, snapshot.c.status.in_(_UNFINISHED))
-        .values(status=SnapshotStatus.FAILED.value, finished_at=to_seconds(at), failure=failure)
+        _unfinished(snapshot_id).values(
+            status=SnapshotStatus.FAILED.value, finished_at=to_seconds(at), failure=failure
+        )
     )
+
+
+def _unfinished(snapshot_id: str) -> sa.Update:
+    return snapshot.update().where(snapshot.c.id == snapshot_id, snapshot.c.status.in_(_UNFINISHED))
 
 
 def _snapshot(row: "Row[tuple[object, ...]]") -> Snapshot:

@@ -1,0 +1,176 @@
+"""Snapshots and restore jobs in every state that a worker can leave them in."""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from telamon.model.instance import Instance
+from telamon.model.manifest import (
+    ChunkRef,
+    ClusterTime,
+    CollectionKind,
+    CollectionSpec,
+    Consistency,
+    Manifest,
+    Namespace,
+    StoredCollection,
+)
+from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
+from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
+from telamon.state import instances as instance_rows
+from telamon.state import restore_jobs as restore_job_rows
+from telamon.state import snapshots as snapshot_rows
+from tests.api.routes.world import SNAPSHOT_ID, World
+
+TAKEN_AT = datetime(2026, 3, 1, 11, 30, 0, tzinfo=UTC)
+DOCUMENTS = 1_000
+SIZE_BYTES = 3_000_000_000  # more than 31 bits
+
+
+def add_snapshot(
+    world: World,
+    instance: Instance,
+    status: SnapshotStatus = SnapshotStatus.COMPLETED,
+    *,
+    snapshot_id: str = SNAPSHOT_ID,
+    requested_at: datetime = TAKEN_AT,
+    failure: str = "The deployment does not answer: connection refused",
+) -> str:
+    """The snapshot's id. One that is completed was taken when it was asked for."""
+    new = Snapshot(
+        id=snapshot_id,
+        group_id=instance.group_id,
+        instance_id=instance.id,
+        instance_name=instance.name,
+        status=SnapshotStatus.QUEUED,
+        snapshot_type=SnapshotType.ON_DEMAND,
+        requested_at=requested_at,
+        finished_at=None,
+        expires_at=requested_at + timedelta(days=35),
+        taken_at=None,
+        cluster_time=None,
+        consistency=None,
+        mongodb_version=None,
+        documents=0,
+        size_bytes=0,
+        new_bytes=0,
+        failure=None,
+    )
+    ended_at = requested_at + timedelta(seconds=20)
+
+    def work(tx: sa.Connection) -> None:
+        snapshot_rows.insert(tx, new)
+        if status is SnapshotStatus.QUEUED:
+            return
+        snapshot_rows.start(tx, new.id, mongodb_version="6.0.5")
+        if status is SnapshotStatus.COMPLETED:
+            snapshot_rows.complete(tx, _manifest(new), new_bytes=4_096, at=ended_at)
+        elif status is SnapshotStatus.FAILED:
+            snapshot_rows.fail(tx, new.id, failure=failure, at=ended_at)
+
+    world.db.transact(work)
+    return new.id
+
+
+def _manifest(snapshot: Snapshot) -> Manifest:
+    spec = CollectionSpec(
+        namespace=Namespace("shop", "orders"),
+        kind=CollectionKind.COLLECTION,
+        options=b"",
+        indexes=(),
+        uuid=None,
+    )
+    chunk = ChunkRef(chunk_id=b"\0" * 32, documents=DOCUMENTS, size_bytes=SIZE_BYTES)
+    return Manifest(
+        snapshot_id=snapshot.id,
+        group_id=snapshot.group_id,
+        instance_id=snapshot.instance_id,
+        instance_name=snapshot.instance_name,
+        taken_at=snapshot.requested_at,
+        cluster_time=ClusterTime(seconds=int(snapshot.requested_at.timestamp()), increment=7),
+        consistency=Consistency.SNAPSHOT,
+        mongodb_version="6.0.5",
+        feature_compatibility_version="6.0",
+        collections=(StoredCollection(spec=spec, chunks=(chunk,)),),
+    )
+
+
+def add_restore_job(
+    world: World,
+    source: Instance,
+    stage: RestoreStage = RestoreStage.FINISHED,
+    *,
+    target: Instance | None = None,
+    restore_job_id: str | None = None,
+    failure: str = "The deployment does not answer: connection refused",
+) -> str:
+    """The job's id; it was created now, and ended 90 s later if it has."""
+
+    def work(tx: sa.Connection) -> str:
+        new = _restore_job(tx, world, source, target or source, restore_job_id)
+        restore_job_rows.insert(tx, new)
+        _advance(tx, new, stage, failure)
+        return new.id
+
+    return world.db.transact(work)
+
+
+def add_finished_jobs(world: World, source: Instance, count: int) -> None:
+    """``count`` finished jobs, in one transaction; the ids end in 1 and so on."""
+
+    def work(tx: sa.Connection) -> None:
+        for number in range(1, count + 1):
+            new = _restore_job(tx, world, source, source, f"65a0{number:020x}")
+            restore_job_rows.insert(tx, new)
+            restore_job_rows.finish(tx, new.id, at=new.created_at)
+
+    world.db.transact(work)
+
+
+def _restore_job(
+    tx: sa.Connection,
+    world: World,
+    source: Instance,
+    target: Instance,
+    restore_job_id: str | None,
+) -> RestoreJob:
+    now = world.clock()
+    return RestoreJob(
+        id=restore_job_id or world.new_id(now),
+        group_id=source.group_id,
+        instance_id=source.id,
+        sequence=instance_rows.next_restore_job(tx, source.id),
+        delivery_type=DeliveryType.AUTOMATED,
+        snapshot_id=SNAPSHOT_ID,
+        snapshot_taken_at=TAKEN_AT,
+        target_group_id=target.group_id,
+        target_instance_id=target.id,
+        target_cluster_name=target.name,
+        target_deployment_item_name=target.deployment_item_name,
+        created_at=now,
+        expires_at=now + timedelta(days=365),
+        finished_at=None,
+        stage=RestoreStage.QUEUED,
+        cancelled=False,
+        failure=None,
+        documents=0,
+        documents_total=DOCUMENTS,
+        size_bytes=0,
+        size_bytes_total=SIZE_BYTES,
+    )
+
+
+def _advance(tx: sa.Connection, job: RestoreJob, stage: RestoreStage, failure: str) -> None:
+    ended_at = job.created_at + timedelta(seconds=90)
+    if stage is RestoreStage.QUEUED:
+        return
+    restore_job_rows.start(tx, job.id)
+    restore_job_rows.set_progress(tx, job.id, documents=250, size_bytes=750_000_000)
+    if stage is RestoreStage.LOADING:
+        return
+    if stage is RestoreStage.FAILED:
+        restore_job_rows.fail(tx, job.id, failure=failure, at=ended_at)
+        return
+    restore_job_rows.set_swapping(tx, job.id)
+    if stage is RestoreStage.FINISHED:
+        restore_job_rows.finish(tx, job.id, at=ended_at)

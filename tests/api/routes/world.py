@@ -1,0 +1,254 @@
+"""A whole Telamon without its worker: the application over a database file, and who calls it.
+
+Rows are brought into the states that a worker would leave them in by the functions that the
+worker itself uses.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from starlette.types import ASGIApp
+
+from telamon.api.asgi import Options, create_app
+from telamon.api.call import Services
+from telamon.jobs.queue import JobQueue
+from telamon.model.access import NewApiKey, Organization, Project, Role, RoleAssignment
+from telamon.model.instance import Instance, InstanceKind, InstanceState, Provider
+from telamon.operations.access import Access
+from telamon.operations.credentials import Credentials
+from telamon.operations.instances import Instances
+from telamon.operations.restore_jobs import RestoreJobs
+from telamon.operations.snapshots import Snapshots
+from telamon.state import access as access_rows
+from telamon.state import instances as instance_rows
+from telamon.state.database import Database
+from telamon.state.sealing import Sealer
+
+V1 = "/api/atlas/v1.0"
+V2 = "/api/atlas/v2"
+OWN = "/api/telamon/v1"
+V2_TYPE = "application/vnd.atlas.2023-01-01+json"
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+MASTER_KEY = b"a master key of thirty-two bytes"
+NONCE_SECRET = b"a nonce secret of this process.."
+
+ORG = "65a000000000000000000001"
+GROUP = "65a000000000000000000002"
+OTHER_GROUP = "65a000000000000000000003"  # of the same organization
+FOREIGN_ORG = "65b000000000000000000001"
+FOREIGN_GROUP = "65b000000000000000000002"
+MISSING_GROUP = "65f00000000000000000000f"
+MISSING_ID = "65f0000000000000000000aa"
+
+INSTANCE_ID = "65a0000000000000000000a1"
+OTHER_INSTANCE_ID = "65a0000000000000000000a2"
+SNAPSHOT_ID = "65a0000000000000000000b1"
+
+LOOPBACK = ("127.0.0.1/32", "::1/128")
+OWNER_OF_ALL = (RoleAssignment(role=Role.ORG_OWNER),)
+OWNER_OF_GROUP = (RoleAssignment(role=Role.GROUP_OWNER, group_id=GROUP),)
+READER_OF_GROUP = (RoleAssignment(role=Role.GROUP_READ_ONLY, group_id=GROUP),)
+
+
+@dataclass
+class AdjustableClock:
+    """Stands still until it is moved."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+@dataclass
+class CountingIds:
+    """Ids that differ in a number counted from 1."""
+
+    made: int = 0
+
+    def __call__(self, at: datetime) -> str:
+        self.made += 1
+        return f"{int(at.timestamp()):08x}{self.made:016x}"
+
+
+@contextmanager
+def copied(template: Path, reused_file: tuple[Database, Path]) -> Iterator["World"]:
+    """A world that begins as a copy of the file ``template``, whose last id was the first."""
+    db, path = reused_file
+    for old in path.parent.iterdir():
+        old.unlink()
+    shutil.copyfile(template, path)
+    with closing(World(db, path, new_id=CountingIds(made=1))) as world:
+        yield world
+
+
+@dataclass
+class World:
+    """``path`` is the file of ``db``, which has its tables."""
+
+    db: Database
+    path: Path
+    clock: AdjustableClock = field(default_factory=AdjustableClock)
+    new_id: CountingIds = field(default_factory=CountingIds)
+
+    def __post_init__(self) -> None:
+        self.sealer = Sealer(MASTER_KEY)
+        self.queue = JobQueue(self.db.engine)
+        self.credentials = Credentials(self.sealer)
+        self.access = Access(self.db, self.sealer, clock=self.clock, new_id=self.new_id)
+
+    def close(self) -> None:
+        self.queue.close()
+        self.db.close()
+
+    def services(self, *, mongod: Path | None = Path("/usr/bin/mongod")) -> Services:
+        db, queue, clock, new_id = self.db, self.queue, self.clock, self.new_id
+        return Services(
+            access=self.access,
+            instances=Instances(
+                db, queue, self.credentials, mongod=mongod, clock=clock, new_id=new_id
+            ),
+            snapshots=Snapshots(db, queue, clock=clock, new_id=new_id),
+            restore_jobs=RestoreJobs(db, queue, clock=clock, new_id=new_id),
+        )
+
+    def app(self, options: Options | None = None, *, services: Services | None = None) -> ASGIApp:
+        """Another process, as far as its state is concerned, that answers for the same database."""
+        return create_app(
+            services or self.services(),
+            options or Options(),
+            nonce_secret=NONCE_SECRET,
+            clock=self.clock,
+        )
+
+    def client(
+        self,
+        key: NewApiKey | None = None,
+        *,
+        app: ASGIApp | None = None,
+        address: str = "127.0.0.1",
+    ) -> httpx.AsyncClient:
+        """A client that signs with ``key`` and calls from ``address``."""
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(
+                app or self.app(), raise_app_exceptions=False, client=(address, 40_000)
+            ),
+            base_url="http://telamon.test",
+            auth=httpx.DigestAuth(key.key.public_key, key.private_key) if key else None,
+            headers={"Accept": V2_TYPE},
+        )
+
+    def with_options(self, key: NewApiKey, options: Options) -> httpx.AsyncClient:
+        """A client of an application that was started with other settings."""
+        return self.client(key, app=self.app(options))
+
+    def add_organization(
+        self, org_id: str = ORG, *, groups: Sequence[str] = (GROUP,), requires_list: bool = True
+    ) -> Organization:
+        organization = Organization(
+            id=org_id,
+            name=f"organization {org_id}",
+            created_at=self.clock(),
+            requires_access_list=requires_list,
+        )
+        self.db.transact(lambda tx: access_rows.insert_organization(tx, organization))
+        for group_id in groups:
+            project = Project(
+                id=group_id, org_id=org_id, name=f"project {group_id}", created_at=self.clock()
+            )
+            self._insert_project(project)
+        return organization
+
+    def _insert_project(self, project: Project) -> None:
+        self.db.transact(lambda tx: access_rows.insert_project(tx, project))
+
+    def add_key(
+        self,
+        organization: Organization,
+        roles: Sequence[RoleAssignment] = OWNER_OF_ALL,
+        *,
+        access_list: Sequence[str] = LOOPBACK,
+    ) -> NewApiKey:
+        return self.access.create_key(
+            organization, description="of a test", roles=roles, access_list=access_list
+        )
+
+    def add_instance(
+        self,
+        name: str = "orders",
+        *,
+        instance_id: str = INSTANCE_ID,
+        group_id: str = GROUP,
+        state: InstanceState = InstanceState.IDLE,
+        termination_protection: bool = False,
+    ) -> Instance:
+        """A managed instance, running on port 27101 unless it is CREATING."""
+        instance = Instance(
+            id=instance_id,
+            group_id=group_id,
+            kind=InstanceKind.SERVERLESS,
+            name=name,
+            state=InstanceState.CREATING,
+            created_at=self.clock(),
+            managed=True,
+            address=None,
+            port=None,
+            mongodb_version=None,
+            deployment_item_name=f"atlas-{instance_id[-2:]}c3d4",
+            provider=Provider(backing_provider_name="AWS", region_name="US_EAST_1"),
+            tags=(),
+            termination_protection=termination_protection,
+        )
+
+        def work(tx: sa.Connection) -> Instance:
+            sealed = self.credentials.seal_new_passwords(instance.id)
+            instance_rows.insert(tx, instance, sealed_credentials=sealed)
+            if state is not InstanceState.CREATING:
+                instance_rows.set_running(
+                    tx,
+                    instance.id,
+                    address="mongodb://127.0.0.1:27101/",
+                    port=27101,
+                    mongodb_version="6.0.5",
+                )
+                instance_rows.set_state(tx, instance.id, state)
+            return instance_rows.by_id(tx, instance.id)
+
+        return self.db.transact(work)
+
+    def set_state(self, instance_id: str, state: InstanceState) -> None:
+        self.db.transact(lambda tx: instance_rows.set_state(tx, instance_id, state))
+
+    def set_deleted(self, instance_id: str) -> None:
+        """What the worker does once nothing is left of an instance."""
+        self.db.transact(lambda tx: instance_rows.set_deleted(tx, instance_id, self.clock()))
+
+    def passwords(self, instance_id: str) -> tuple[str, str]:
+        """Telamon's own and the owner's, of a managed instance."""
+        found = self.db.look(lambda tx: self.credentials.passwords(tx, instance_id))
+        return found.telamon, found.owner
+
+    def queued_jobs(self) -> list[tuple[Any, ...]]:
+        """The job engine's rows: id, name, status, queue and lock of each."""
+        query = sa.text(
+            "SELECT workflow_uuid, name, status, queue_name, queue_partition_key "
+            "FROM workflow_status ORDER BY created_at, workflow_uuid"
+        )
+        with self.db.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def bytes_on_disk(self) -> bytes:
+        """Everything of the database that is on the disk, its write-ahead log included."""
+        files = sorted(self.path.parent.glob(f"{self.path.name}*"))
+        return b"".join(file.read_bytes() for file in files)
