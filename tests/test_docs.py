@@ -31,7 +31,7 @@ SETTINGS = [
 ]
 COMMANDS = sorted(
     f"{group} {name}"
-    for group in ("instance", "snapshot", "restore")
+    for group in ("instance", "key", "snapshot", "restore")
     for name in app[group]
     if not name.startswith("-")
 )

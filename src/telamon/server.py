@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from telamon.ids import new_id
 from telamon.jobs.queue import JobKind, JobQueue
 from telamon.jobs.queue import migrate as migrate_jobs
 from telamon.jobs.worker import JobHandler, Worker
+from telamon.model.access import NewApiKey, RoleAssignment
 from telamon.mongo.binary import find_mongod
 from telamon.operations.access import Access, Beginning
 from telamon.operations.credentials import Credentials
@@ -70,6 +71,24 @@ def initialize(settings: Settings, org_name: str, project_name: str) -> Beginnin
     with contextlib.closing(_prepared(settings).db) as db:
         state = State(db=db, sealer=_sealer(settings), queue=JobQueue(db.engine))
         return state.access.initialize(org_name, project_name)
+
+
+def create_key(
+    settings: Settings,
+    *,
+    description: str,
+    roles: Sequence[RoleAssignment],
+    addresses: Sequence[str],
+) -> NewApiKey:
+    """Another key of the organization that ``initialize`` made."""
+    with contextlib.closing(_prepared(settings).db) as db:
+        access = Access(db, _sealer(settings), clock=system_clock, new_id=new_id)
+        return access.create_key(
+            access.first_organization(),
+            description=description,
+            roles=roles,
+            access_list=addresses,
+        )
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:

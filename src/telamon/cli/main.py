@@ -10,7 +10,7 @@ import structlog
 from cyclopts import App, Parameter
 
 from telamon import __version__
-from telamon.cli import instance, restore, snapshot
+from telamon.cli import instance, key, restore, snapshot
 from telamon.config import load_settings
 from telamon.errors import TelamonError
 
@@ -19,6 +19,7 @@ app = App(
     help="Self-hosted MongoDB backup and restore that speaks the MongoDB Atlas Administration API.",
     version=__version__,
 )
+app.command(key.app)
 app.command(instance.app)
 app.command(snapshot.app)
 app.command(restore.app)

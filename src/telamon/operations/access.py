@@ -15,6 +15,7 @@ from telamon.errors import (
     AddressNotOnAccessList,
     ConfigurationError,
     GroupNotFound,
+    InvalidRequest,
     NotInGroup,
     OrgRequiresAccessList,
     ResourceRequiresAccessList,
@@ -36,6 +37,7 @@ from telamon.state.sealing import Sealer
 
 LOOPBACK_NETWORKS = ("127.0.0.1/32", "::1/128")
 _PUBLIC_KEY_LETTERS = 8
+_MAPPED_BITS = 96  # of an IPv6 address that stands for an IPv4 one
 _SEES_ALL_PROJECTS = frozenset({Role.ORG_OWNER, Role.ORG_READ_ONLY})
 
 
@@ -86,7 +88,7 @@ class Access:
         )
 
         def work(tx: Connection) -> None:
-            if rows.any_organization(tx):
+            if rows.first_organization(tx) is not None:
                 raise ConfigurationError(
                     "This data directory has been initialized before; its key was shown then."
                 )
@@ -105,12 +107,28 @@ class Access:
         roles: Sequence[RoleAssignment],
         access_list: Sequence[str],
     ) -> NewApiKey:
-        """Another key of the organization. ``access_list`` holds networks in CIDR notation."""
+        """Another key of the organization. ``access_list`` holds addresses and networks.
+
+        Raises InvalidRequest for what is neither, and for a project's role without a project or
+        an organization's role with one; GroupNotFound.
+        """
+        networks = [_network(text) for text in access_list]
+        for held in roles:
+            self._check_role(organization, held)
         new_key = self._make_key(
-            organization, description=description, roles=roles, access_list=access_list
+            organization, description=description, roles=roles, access_list=networks
         )
         self._db.transact(lambda tx: self._insert_key(tx, new_key))
         return new_key
+
+    def first_organization(self) -> Organization:
+        """The one that ``initialize`` made. Raises ConfigurationError before it has."""
+        found = self._db.look(rows.first_organization)
+        if found is None:
+            raise ConfigurationError(
+                "This data directory has not been initialized: telamon init does that."
+            )
+        return found
 
     async def find_key(self, public_key: str) -> KnownKey | None:
         """The key of that name with its digest secret, or None."""
@@ -133,6 +151,16 @@ class Access:
                 tx, nonce, nonce_count, now=now, expires_at=expires_at
             )
         )
+
+    def _check_role(self, organization: Organization, held: RoleAssignment) -> None:
+        if held.role.value.startswith("GROUP_") != (held.group_id is not None):
+            needs = "a project" if held.group_id is None else "no project"
+            raise InvalidRequest(f"the role {held.role.value} needs {needs}")
+        if held.group_id is None:
+            return
+        project = self._db.look(lambda tx: rows.find_project(tx, held.group_id or ""))
+        if project is None or project.org_id != organization.id:
+            raise GroupNotFound(held.group_id)
 
     def _make_key(
         self,
@@ -204,6 +232,18 @@ def authorize(tx: Connection, caller: ApiKey, group_id: str, roles: frozenset[Ro
     if not caller.holds_any(roles, group_id):
         raise Unauthorized
     return project
+
+
+def _network(text: str) -> str:
+    """An address or network in CIDR notation, an IPv4 one in its own form."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise InvalidRequest(f"{text} is neither an address nor a network") from error
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= _MAPPED_BITS:
+        network = ipaddress.ip_network(f"{mapped}/{network.prefixlen - _MAPPED_BITS}", strict=False)
+    return str(network)
 
 
 def _place(api_key_id: str) -> str:

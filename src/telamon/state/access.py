@@ -40,9 +40,19 @@ def insert_organization(tx: Connection, new: Organization) -> None:
     )
 
 
-def any_organization(tx: Connection) -> bool:
-    """Whether the database has been initialized."""
-    return tx.execute(sa.select(organization.c.id).limit(1)).first() is not None
+def first_organization(tx: Connection) -> Organization | None:
+    """The oldest one; None before the database has been initialized."""
+    row = tx.execute(
+        sa.select(organization).order_by(organization.c.created_at, organization.c.id).limit(1)
+    ).first()
+    if row is None:
+        return None
+    return Organization(
+        id=row.id,
+        name=row.name,
+        created_at=from_seconds(row.created_at),
+        requires_access_list=row.requires_access_list,
+    )
 
 
 def insert_project(tx: Connection, new: Project) -> None:
