@@ -25,7 +25,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Settings(BaseSettings):
     """What ``telamon serve`` and ``telamon worker`` need to know."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, extra="ignore", frozen=True, validate_default=True
+    )
 
     data_dir: Path = Path("telamon-data")
     """Where everything is kept: metadata, repository, managed deployments, the master key."""
@@ -58,6 +60,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        return value.absolute()  # the worker's directory, and the next server's, may be another
 
     @field_validator("public_url")
     @classmethod

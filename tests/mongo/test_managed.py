@@ -124,3 +124,14 @@ def test_probe_tells_version_and_kind(source: Mongod) -> None:
 
 def test_passwords_are_in_no_repr() -> None:
     assert "secret" not in repr(PASSWORDS)
+
+
+def test_a_mongod_is_found_again_by_another_spelling_of_its_directory(
+    own_mongod: Mongod,
+    mongod_program: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert MongodProcess(mongod_program, Path("own")).pid == own_mongod.process.pid

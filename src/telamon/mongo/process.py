@@ -50,6 +50,7 @@ class MongodProcess:
     """
 
     def __init__(self, program: Path, root: Path) -> None:
+        root = root.absolute()  # it is looked for in command lines, from anywhere
         self._program = program
         self._data = root / "db"
         self._key_file = root / "keyfile"
