@@ -1,0 +1,94 @@
+"""A worker process for tests: DBOS is one per process, and some tests kill it.
+
+Called with the database's path and, where it is to be another, the application version. It tells what happens in lines on standard output, and takes
+orders in lines on standard input: ``open NAME`` lets the job of that subject through its gate,
+``stop SECONDS`` stops the worker. What a job does is in its subject's first word.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import structlog
+
+from telamon.errors import DuplicateClusterName, TelamonError
+from telamon.jobs import worker as worker_module
+from telamon.jobs.queue import JobKind
+from telamon.jobs.worker import Steps, Worker
+from telamon.state.database import Database
+
+_guard = threading.Lock()
+_gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+
+
+def tell(line: str) -> None:
+    with _guard:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+class Handler:
+    """Does what the subject says; its third step tells what it knows of the first."""
+
+    def run(self, subject_id: str, steps: Steps) -> None:
+        first = steps("one", lambda: self._one(subject_id))
+        steps("two", lambda: self._two(subject_id))
+        tell(f"{subject_id} ends with {first}")
+
+    def fail(self, subject_id: str, error: TelamonError) -> None:
+        parameters = json.dumps(error.parameters)
+        tell(f"{subject_id} failed: {type(error).__name__} {parameters} {error.message}")
+        if subject_id.startswith("stuck"):
+            self._wait(subject_id)
+
+    def _one(self, subject_id: str) -> str:
+        tell(f"{subject_id} one")
+        return "what one answered"
+
+    def _two(self, subject_id: str) -> None:
+        tell(f"{subject_id} two")
+        what = subject_id.partition("-")[0]
+        if what in {"gated", "late", "doomed"}:
+            self._wait(subject_id)
+        if what in {"refused", "stuck", "late"}:
+            raise DuplicateClusterName("100% serverless %s", "a b", "")
+        if what in {"broken", "doomed"}:
+            raise ValueError("mongodb://user:secret@host")
+
+    def _wait(self, subject_id: str) -> None:
+        _gates[subject_id].wait()
+        tell(f"{subject_id} passed its gate")
+
+
+def stop(worker: Worker, grace_seconds: int) -> None:
+    tell("stopping")
+    began = time.monotonic()
+    worker.stop(grace_seconds)
+    tell(f"stopped after {time.monotonic() - began:.1f} s")
+
+
+def main() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    database, *version = sys.argv[1:]
+    if version:
+        worker_module.APPLICATION_VERSION = version[0]
+    db = Database.sqlite(Path(database))
+    handlers = {kind: Handler() for kind in JobKind}
+    worker = Worker(db.engine, handlers, executor_id="embedded")
+    worker.launch()
+    tell("ready")
+    for order in sys.stdin:
+        word, _, subject = order.strip().partition(" ")
+        if word == "open":
+            _gates[subject].set()
+        elif word == "stop":
+            threading.Thread(target=stop, args=(worker, int(subject)), daemon=True).start()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
