@@ -140,7 +140,7 @@ class DeploymentRefused(InvalidRequest):
     """A deployment that cannot be protected: unreachable, of a kind not supported, or closed to us."""
 
     error_code = "DEPLOYMENT_REFUSED"
-    detail = "The deployment cannot be attached: %s"
+    detail = "The deployment cannot be protected: %s"
 
 
 # 401 and 403: the caller

@@ -137,6 +137,12 @@ def work(settings: Settings, *, supervised: bool) -> None:
 def _prepared(settings: Settings) -> State:
     """The data directory with everything in it that a first start has to make."""
     folder = settings.data_dir
+    database = folder / "telamon.db"
+    if database.exists() and not settings.key_file.exists():
+        raise ConfigurationError(
+            f"The master key file {settings.key_file} is missing, and {database} holds secrets "
+            "sealed with it: put it back, or name it in TELAMON_MASTER_KEY_FILE."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         create_master_key(settings.key_file)
@@ -144,7 +150,7 @@ def _prepared(settings: Settings) -> State:
         raise ConfigurationError(
             f"TELAMON_DATA_DIR is {folder}, which cannot be written: {error.strerror}."
         ) from error
-    db = Database.sqlite(folder / "telamon.db")
+    db = Database.sqlite(database)
     db.migrate()
     migrate_jobs(db.engine)
     store = LocalBlobStore(_repository_path(settings))
@@ -264,7 +270,7 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         raise ConfigurationError(
             f"The API cannot listen on {settings.host} port {settings.port} "
-            f"(TELAMON_HOST, TELAMON_PORT): {error.strerror}."
+            f"(TELAMON_HOST, TELAMON_PORT): {os.strerror(error.errno or 0)}."
         ) from error
 
 

@@ -124,7 +124,7 @@ def test_a_wrong_key_is_a_matter_of_permission(here: Here, served: Shell) -> Non
         (
             ("instance", "attach", "x", "--uri", "http://somebody:secret@127.0.0.1"),
             2,
-            "The deployment cannot be attached: its URI is not a valid MongoDB connection string.",
+            "The deployment cannot be protected: its URI is not a valid MongoDB connection string.",
         ),
         (
             ("instance", "create", "x", "--provider", "NOBODY"),

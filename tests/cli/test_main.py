@@ -175,6 +175,20 @@ def test_a_data_directory_that_cannot_be_made_is_a_wrong_setting(
     )
 
 
+def test_a_master_key_that_was_lost_is_not_replaced_by_another(here: Here, shell: Shell) -> None:
+    """A new one would open no secret that is in the database."""
+    data_dir = str(shell.folder / "data")
+    here(shell, "init", "--data-dir", data_dir)
+    key = shell.folder / "data" / "master.key"
+    key.unlink()
+
+    ended = here(shell, "serve", "--data-dir", data_dir, "--port", "0")
+
+    assert ended.exit_code == 78
+    assert ended.err.startswith(f"telamon: The master key file {key} is missing, and ")
+    assert not key.exists()
+
+
 def test_a_master_key_that_others_can_read_is_a_wrong_setting(here: Here, shell: Shell) -> None:
     key = shell.folder / "key"
     key.write_bytes(bytes(32))
@@ -231,7 +245,9 @@ def test_a_data_directory_has_one_server(served: Shell) -> None:
 
 def test_a_database_that_is_none_is_a_wrong_setting(here: Here, shell: Shell) -> None:
     folder = shell.folder / "telamon-data"
-    folder.mkdir()
+    here(shell, "init", "--data-dir", str(folder))
+    for path in folder.glob("telamon.db*"):
+        path.unlink()
     (folder / "telamon.db").write_bytes(b"anything but a database" * 100)
 
     ended = here(shell, "init", "--data-dir", str(folder))

@@ -116,3 +116,12 @@ def test_a_job_asked_for_under_an_older_version_runs(asking_anew: Asking) -> Non
 
     with running_worker(asking_anew.path) as worker:
         worker.expect(f"plain-1 {END}")
+
+
+def test_a_failure_that_cannot_be_noted_is_noted_as_soon_as_it_can(asking: Asking) -> None:
+    """Or its target would count as being restored for ever."""
+    asking.ask("unnoted-1", "plain-2")
+    with running_worker(asking.path) as worker:
+        worker.expect(f"plain-2 {END}")
+        failures = [line for line in worker.told if line.startswith("unnoted-1 failed")]
+        assert len(failures) == 2

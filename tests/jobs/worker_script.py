@@ -44,6 +44,9 @@ class Handler:
         tell(f"{subject_id} failed: {type(error).__name__} {parameters} {error.message}")
         if subject_id.startswith("stuck"):
             self._wait(subject_id)
+        if subject_id.startswith("unnoted") and not _gates[subject_id].is_set():
+            _gates[subject_id].set()
+            raise OSError("no space left on device")
 
     def _one(self, subject_id: str) -> str:
         tell(f"{subject_id} one")
@@ -54,7 +57,7 @@ class Handler:
         what = subject_id.partition("-")[0]
         if what in {"gated", "late", "doomed"}:
             self._wait(subject_id)
-        if what in {"refused", "stuck", "late"}:
+        if what in {"refused", "stuck", "late", "unnoted"}:
             raise DuplicateClusterName("100% serverless %s", "a b", "")
         if what in {"broken", "doomed"}:
             raise ValueError("mongodb://user:secret@host")

@@ -6,7 +6,7 @@ from telamon.errors import DeploymentRefused
 from telamon.mongo.connect import open_client, probe, without_credentials
 from tests.conftest import Mongod
 
-NO_URI = "The deployment cannot be attached: its URI is not a valid MongoDB connection string."
+NO_URI = "The deployment cannot be protected: its URI is not a valid MongoDB connection string."
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ T = TypeVar("T")
 APPLICATION_VERSION = "telamon-1"
 _JOBS_AT_ONCE = 4
 _POLL_SECONDS = 0.25
+_FIRST_PAUSE_SECONDS = 0.5  # between two tries to note that a job failed
+_LONGEST_PAUSE_SECONDS = 60.0
 
 _log = structlog.get_logger()
 
@@ -116,7 +118,21 @@ class Worker:
             # then not the job's. The thread waits here for the end, and the next worker runs the
             # job again.
             threading.Event().wait()
-        handler.fail(subject_id, error)
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while not self._is_noted(handler, subject_id, error):
+            if self._stopped.wait(pause_seconds):
+                threading.Event().wait()
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    @staticmethod
+    def _is_noted(handler: JobHandler, subject_id: str, error: TelamonError) -> bool:
+        """A job that has ended without anybody knowing would be in the way for ever."""
+        try:
+            handler.fail(subject_id, error)
+        except Exception:  # noqa: BLE001  # a full disk, most likely: it may pass
+            _log.exception("failure_not_noted", action="fail_job", subject_id=subject_id)
+            return False
+        return True
 
 
 def _steps(name: str, work: Callable[[], T]) -> T:

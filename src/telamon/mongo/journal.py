@@ -35,7 +35,7 @@ class Journal:
 
     @property
     def milestone(self) -> Milestone | None:
-        """None for a job that has reached none, or whose record another job's ``clear`` removed."""
+        """None for a job that has reached none, or whose record another job's load removed."""
         record = self._client.admin[_COLLECTION].find_one({"_id": self._job_id}) or {}
         return Milestone(record["milestone"]) if "milestone" in record else None
 

@@ -117,9 +117,9 @@ class MongodProcess:
         if pid is None:
             return
         self._signal(pid, signal.SIGTERM)
-        if not self._wait_for_end(timeout_seconds):
+        if not self._wait_for_end(pid, timeout_seconds):
             self._signal(pid, signal.SIGKILL)
-            self._wait_for_end(timeout_seconds)
+            self._wait_for_end(pid, timeout_seconds)
 
     def _prepare(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
@@ -140,9 +140,10 @@ class MongodProcess:
         # A process id may have passed to somebody else since.
         return int(text) if str(self._data) in _command_line(int(text)) else None
 
-    def _wait_for_end(self, timeout_seconds: float) -> bool:
+    def _wait_for_end(self, pid: int, timeout_seconds: float) -> bool:
+        """Of the process itself: mongod empties its lock file before it is gone."""
         deadline = time.monotonic() + timeout_seconds
-        while self.pid is not None:
+        while self.pid is not None or _command_line(pid):
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_SECONDS)

@@ -107,7 +107,7 @@ async def test_a_deployment_that_refuses_the_password_is_refused_for_that_reason
     assert (*told(answer)[:2], answer.json()["detail"]) == (
         400,
         "DEPLOYMENT_REFUSED",
-        "The deployment cannot be attached: The deployment refused: Authentication failed. "
+        "The deployment cannot be protected: The deployment refused: Authentication failed. "
         "(code 18)",
     )
 
@@ -153,7 +153,7 @@ async def test_what_is_no_uri_is_refused_and_not_echoed(
     assert (answer.status_code, answer.json()) == (
         400,
         {
-            "detail": "The deployment cannot be attached: its URI is not a valid MongoDB "
+            "detail": "The deployment cannot be protected: its URI is not a valid MongoDB "
             "connection string.",
             "error": 400,
             "errorCode": "DEPLOYMENT_REFUSED",
