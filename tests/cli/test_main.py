@@ -182,7 +182,7 @@ def test_a_master_key_that_was_lost_is_not_replaced_by_another(here: Here, shell
     key = shell.folder / "data" / "master.key"
     key.unlink()
 
-    ended = here(shell, "serve", "--data-dir", data_dir, "--port", "0")
+    ended = shell.telamon("serve", "--data-dir", data_dir, "--port", "0")
 
     assert ended.exit_code == 78
     assert ended.err.startswith(f"telamon: The master key file {key} is missing, and ")
