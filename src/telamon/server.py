@@ -68,8 +68,8 @@ class State:
 
 def initialize(settings: Settings, org_name: str, project_name: str) -> Beginning:
     """Make the data directory and the first organization, project and key."""
-    with contextlib.closing(_prepared(settings).db) as db:
-        state = State(db=db, sealer=_sealer(settings), queue=JobQueue(db.engine))
+    state = _prepared(settings)
+    with contextlib.closing(state.db):
         return state.access.initialize(org_name, project_name)
 
 
@@ -81,10 +81,10 @@ def create_key(
     addresses: Sequence[str],
 ) -> NewApiKey:
     """Another key of the organization that ``initialize`` made."""
-    with contextlib.closing(_prepared(settings).db) as db:
-        access = Access(db, _sealer(settings), clock=system_clock, new_id=new_id)
-        return access.create_key(
-            access.first_organization(),
+    state = _prepared(settings)
+    with contextlib.closing(state.db):
+        return state.access.create_key(
+            state.access.first_organization(),
             description=description,
             roles=roles,
             access_list=addresses,
@@ -147,20 +147,21 @@ def _prepared(settings: Settings) -> State:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         create_master_key(settings.key_file)
     except OSError as error:
-        raise ConfigurationError(
-            f"TELAMON_DATA_DIR is {folder}, which cannot be written: {error.strerror}."
-        ) from error
+        raise _unwritable(folder, error) from error
     db = Database.sqlite(database)
     db.migrate()
     migrate_jobs(db.engine)
     store = LocalBlobStore(_repository_path(settings))
     with contextlib.suppress(ConfigurationError):  # there is one already
         Repository.create(store, secrets.token_bytes)
-    return State(db=db, sealer=_sealer(settings), queue=JobQueue(db.engine))
+    sealer = Sealer(read_master_key(settings.key_file))
+    return State(db=db, sealer=sealer, queue=JobQueue(db.engine))
 
 
-def _sealer(settings: Settings) -> Sealer:
-    return Sealer(read_master_key(settings.key_file))
+def _unwritable(data_dir: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"TELAMON_DATA_DIR is {data_dir}, which cannot be written: {error.strerror}."
+    )
 
 
 def _repository_path(settings: Settings) -> Path:
@@ -318,9 +319,7 @@ def _locked(data_dir: Path, name: str, *, wait_seconds: float) -> Iterator[None]
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise ConfigurationError(
-            f"TELAMON_DATA_DIR is {data_dir}, which cannot be written: {error.strerror}."
-        ) from error
+        raise _unwritable(data_dir, error) from error
     with (folder / f"{name}.lock").open("a") as file:
         deadline = time.monotonic() + wait_seconds
         while True:

@@ -33,7 +33,7 @@ from telamon.api import (
 from telamon.api.authentication import Authentication
 from telamon.api.call import Call, Reply, Route, Services, Surface
 from telamon.api.digest import Refusal
-from telamon.api.origin import Network, base_url, client_address, path_of, read_body
+from telamon.api.origin import base_url, client_address, path_of, read_body
 from telamon.clock import Clock
 from telamon.errors import (
     InvalidClusterName,
@@ -46,7 +46,7 @@ from telamon.errors import (
 )
 from telamon.ids import is_id
 from telamon.model.instance import is_instance_name
-from telamon.operations.access import check_address
+from telamon.operations.access import Network, check_address
 
 if TYPE_CHECKING:
     from telamon.model.access import ApiKey
@@ -75,7 +75,7 @@ def create_app(
     authentication = Authentication(
         services.access, secret=nonce_secret, clock=clock, random_bytes=secrets.token_bytes
     )
-    api = _Api(services, options, authentication, clock)
+    api = _Api(services, options, clock)
     by_path: defaultdict[str, dict[str, Route]] = defaultdict(dict)
     for route in ROUTES:
         for surface in route.surfaces:
@@ -125,12 +125,10 @@ class _Api:
         self,
         services: Services,
         options: Options,
-        authentication: Authentication,
         clock: Clock,
     ) -> None:
         self._services = services
         self._options = options
-        self._authentication = authentication
         self._clock = clock
 
     def mounted(self, path: str, methods: Mapping[str, Route]) -> StarletteRoute:

@@ -1,13 +1,11 @@
 """Where a request comes from, and how the client names this server."""
 
-import ipaddress
-
 from starlette.requests import Request
 from starlette.types import Message, Scope, Send
 
 from telamon.errors import BodyTooLarge
+from telamon.operations.access import Network, is_within
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 BODY_BYTES_MAX = 1024 * 1024
 
 
@@ -20,19 +18,9 @@ def client_address(request: Request, trusted_proxies: tuple[Network, ...]) -> st
     peer = request.client.host if request.client else ""
     forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
     chain = [part.strip() for part in forwarded.split(",") if part.strip()]
-    while chain and _is_in(peer, trusted_proxies):
+    while chain and is_within(peer, trusted_proxies):
         peer = chain.pop()
     return peer
-
-
-def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        place = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(place, ipaddress.IPv6Address) and place.ipv4_mapped is not None:
-        place = place.ipv4_mapped
-    return any(place in network for network in networks)
 
 
 def base_url(request: Request, public_url: str) -> str:

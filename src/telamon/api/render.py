@@ -38,7 +38,7 @@ _TOKEN = re.compile(
 
 
 def to_json(value: object) -> bytes:
-    """Compact UTF-8, keys as given. A ``datetime`` must have become text by ``timestamp`` before.
+    """Compact UTF-8, keys as given. A ``datetime`` must be of whole seconds, as ``Clock``'s are.
 
     UnicodeEncodeError for text with a lone surrogate.
     """

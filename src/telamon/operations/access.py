@@ -4,7 +4,7 @@ import ipaddress
 import secrets
 import string
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -31,10 +31,13 @@ from telamon.model.access import (
     RoleAssignment,
     digest_secret,
 )
+from telamon.model.instance import Instance
 from telamon.state import access as rows
+from telamon.state import instances
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK_NETWORKS = ("127.0.0.1/32", "::1/128")
 _PUBLIC_KEY_LETTERS = 8
 _MAPPED_BITS = 96  # of an IPv6 address that stands for an IPv4 one
@@ -205,14 +208,22 @@ def check_address(caller: ApiKey, address: str, *, always_listed: bool) -> None:
             return
         kind = ResourceRequiresAccessList if always_listed else OrgRequiresAccessList
         raise kind(address)
+    if not is_within(address, map(ipaddress.ip_network, caller.access_list)):
+        raise AddressNotOnAccessList(address)
+
+
+def is_within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether ``address`` is in one of ``networks``; what is no address is in none.
+
+    An IPv6 address that stands for an IPv4 one is taken for that.
+    """
     try:
         place = ipaddress.ip_address(address)
-    except ValueError as error:
-        raise AddressNotOnAccessList(address) from error
+    except ValueError:
+        return False
     if isinstance(place, ipaddress.IPv6Address) and place.ipv4_mapped is not None:
         place = place.ipv4_mapped
-    if not any(place in ipaddress.ip_network(network) for network in caller.access_list):
-        raise AddressNotOnAccessList(address)
+    return any(place in network for network in networks)
 
 
 def authorize(tx: Connection, caller: ApiKey, group_id: str, roles: frozenset[Role]) -> Project:
@@ -232,6 +243,17 @@ def authorize(tx: Connection, caller: ApiKey, group_id: str, roles: frozenset[Ro
     if not caller.holds_any(roles, group_id):
         raise Unauthorized
     return project
+
+
+def find_instance(
+    tx: Connection, caller: ApiKey, group_id: str, name: str, roles: frozenset[Role]
+) -> Instance:
+    """The instance, if the caller holds one of ``roles`` in its project.
+
+    Raises what ``authorize`` does, and InstanceNotFound.
+    """
+    authorize(tx, caller, group_id, roles)
+    return instances.by_name(tx, group_id, name)
 
 
 def _network(text: str) -> str:

@@ -28,7 +28,7 @@ from telamon.model.instance import (
 )
 from telamon.model.page import Page
 from telamon.mongo.connect import Deployment, probe, without_credentials
-from telamon.operations.access import authorize
+from telamon.operations.access import authorize, find_instance
 from telamon.operations.credentials import Credentials
 from telamon.operations.managed_instances import ManagedInstances
 from telamon.state import instances as rows
@@ -129,8 +129,8 @@ class Instances:
         """Raises InstanceNotFound."""
 
         def work(tx: Connection) -> VisibleInstance:
-            authorize(tx, caller, group_id, PROJECT_READERS)
-            return self._visible(tx, caller, rows.by_name(tx, group_id, name))
+            instance = find_instance(tx, caller, group_id, name, PROJECT_READERS)
+            return self._visible(tx, caller, instance)
 
         seen = await self._db.read(work)
         await self._settle((seen,))
@@ -160,8 +160,7 @@ class Instances:
         """
 
         def work(tx: Connection) -> None:
-            authorize(tx, caller, group_id, PROJECT_OWNERS)
-            instance = rows.by_name(tx, group_id, name)
+            instance = find_instance(tx, caller, group_id, name, PROJECT_OWNERS)
             if instance.state is InstanceState.DELETING:
                 raise AlreadyDeleting(name)
             if instance.termination_protection:

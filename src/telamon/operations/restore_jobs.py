@@ -39,7 +39,7 @@ from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.snapshot import Snapshot, SnapshotStatus
 from telamon.mongo.connect import Client, connected
 from telamon.mongo.restore import Restore
-from telamon.operations.access import authorize
+from telamon.operations.access import authorize, find_instance
 from telamon.operations.credentials import Credentials
 from telamon.repository.repository import Repository
 from telamon.state import instances, snapshots
@@ -83,8 +83,7 @@ class RestoreJobs:
         """
 
         def work(tx: Connection) -> RestoreJob:
-            authorize(tx, caller, group_id, PROJECT_OWNERS)
-            source = instances.by_name(tx, group_id, instance_name)
+            source = find_instance(tx, caller, group_id, instance_name, PROJECT_OWNERS)
             if new.delivery_type is not DeliveryType.AUTOMATED:
                 raise FeatureUnsupported(f"deliveryType {new.delivery_type.value}")
             snapshot = snapshots.of_instance(tx, source.id, source.name, new.snapshot_id)
@@ -106,8 +105,7 @@ class RestoreJobs:
         """Raises InstanceNotFound, RestoreJobNotFound."""
 
         def work(tx: Connection) -> RestoreJob:
-            authorize(tx, caller, group_id, PROJECT_OWNERS)
-            instance = instances.by_name(tx, group_id, instance_name)
+            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_OWNERS)
             return rows.of_instance(tx, instance.id, instance.name, restore_job_id)
 
         return await self._db.read(work)
@@ -118,8 +116,7 @@ class RestoreJobs:
         """Newest first, any page at the same cost. Raises InstanceNotFound."""
 
         def work(tx: Connection) -> Page[RestoreJob]:
-            authorize(tx, caller, group_id, PROJECT_OWNERS)
-            instance = instances.by_name(tx, group_id, instance_name)
+            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_OWNERS)
             return rows.page(tx, instance.id, limit=limit, offset=offset)
 
         return await self._db.read(work)

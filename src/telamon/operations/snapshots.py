@@ -35,7 +35,7 @@ from telamon.model.page import Page
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.mongo.connect import connected, examine
 from telamon.mongo.snapshot import read_snapshot
-from telamon.operations.access import authorize
+from telamon.operations.access import find_instance
 from telamon.operations.credentials import Credentials
 from telamon.repository.repository import Repository
 from telamon.repository.writer import SnapshotWriter
@@ -69,8 +69,7 @@ class Snapshots:
         now = self._clock()
 
         def work(tx: Connection) -> Snapshot:
-            authorize(tx, caller, group_id, PROJECT_BACKUP_MANAGERS)
-            instance = instances.by_name(tx, group_id, instance_name)
+            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_BACKUP_MANAGERS)
             if instance.state is InstanceState.DELETING:
                 raise SnapshotNotPossible(f"the instance {instance_name} is being deleted")
             new = Snapshot(
@@ -104,8 +103,7 @@ class Snapshots:
         """Raises InstanceNotFound, SnapshotNotFound."""
 
         def work(tx: Connection) -> Snapshot:
-            authorize(tx, caller, group_id, PROJECT_READERS)
-            instance = instances.by_name(tx, group_id, instance_name)
+            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_READERS)
             return rows.of_instance(tx, instance.id, instance.name, snapshot_id)
 
         return await self._db.read(work)
@@ -116,8 +114,7 @@ class Snapshots:
         """Newest first. Raises InstanceNotFound."""
 
         def work(tx: Connection) -> Page[Snapshot]:
-            authorize(tx, caller, group_id, PROJECT_READERS)
-            instance = instances.by_name(tx, group_id, instance_name)
+            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_READERS)
             return rows.page(tx, instance.id, limit=limit, offset=offset)
 
         return await self._db.read(work)
