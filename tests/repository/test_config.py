@@ -12,6 +12,9 @@ from tests.repository.samples import KEY, SMALL_CUT, flip
 CONFIG = RepositoryConfig(
     repository_id="000102030405060708090a0b0c0d0e0f", chunk_key=KEY, cut=SMALL_CUT
 )
+ENCRYPTED = RepositoryConfig(
+    repository_id="000102030405060708090a0b0c0d0e0f", chunk_key=None, cut=SMALL_CUT
+)
 MEMBERS: dict[str, object] = {
     "format": "telamon-repository",
     "version": 1,
@@ -37,6 +40,20 @@ def test_what_was_encoded_is_decoded() -> None:
     assert decode_config(encode_config(CONFIG)) == CONFIG
 
 
+def test_the_config_of_an_encrypted_repository_has_no_key() -> None:
+    parsed = json.loads(encode_config(ENCRYPTED))
+    assert (parsed["version"], parsed["encryption"]) == (2, "AES-256-GCM")
+    assert "chunk_key" not in parsed
+    assert decode_config(encode_config(ENCRYPTED)) == ENCRYPTED
+    assert (ENCRYPTED.encrypted, CONFIG.encrypted) == (True, False)
+
+
+def test_a_cipher_that_nobody_knows_is_refused() -> None:
+    members = MEMBERS | {"version": 2, "encryption": "ROT13"}
+    with pytest.raises(IntegrityError, match="lacks what it must hold"):
+        decode_config(signed(members))
+
+
 def test_every_flipped_bit_of_a_value_is_found() -> None:
     """A bit of the white space between values may differ: it says nothing."""
     blob = encode_config(CONFIG)
@@ -56,12 +73,12 @@ def test_garbage_is_damage(blob: bytes) -> None:
         decode_config(blob)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_another_version_is_told_from_damage(version: object) -> None:
     with pytest.raises(UnknownFormat) as caught:
         decode_config(signed(MEMBERS | {"version": version}))
     assert caught.value.message == (
-        f"The repository has format version {version}, which this version does not know."
+        f"The repository's config has format version {version}, which this version does not know."
     )
 
 

@@ -9,7 +9,13 @@ import pytest
 
 from telamon.blobs.memory import MemoryBlobStore
 from telamon.errors import IntegrityError, TelamonError
-from telamon.repository.pack import FOOTER_BYTES, check_whole_pack, iterate_records, parse_footer
+from telamon.repository.pack import (
+    FOOTER_BYTES,
+    check_whole_pack,
+    iterate_records,
+    parse_footer,
+    parse_index,
+)
 from telamon.repository.repository import Repository
 from tests.repository.samples import (
     FIRST,
@@ -133,7 +139,9 @@ def test_chunks_before_the_damaged_one_are_read(damaged: Damaged) -> None:
     footer = parse_footer(damaged.pack, damaged.data[-FOOTER_BYTES:], len(damaged.data))
     (offset,) = [
         record.offset
-        for record in iterate_records(damaged.data[footer.index_offset : -FOOTER_BYTES])
+        for record in iterate_records(
+            parse_index(damaged.pack, damaged.data[footer.index_offset : -FOOTER_BYTES], footer)
+        )
         if record.chunk_id == stored.chunks[-1].chunk_id
     ]
     damaged.harm_pack(flip(damaged.data, offset))

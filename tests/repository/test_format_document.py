@@ -1,10 +1,14 @@
 """docs/repository-format.md is enough to read a repository.
 
-What follows is written from the page's tables alone; nothing here that reads comes from Telamon.
+tools/read_repository.py is written from the page's tables alone, and imports nothing of Telamon.
 """
 
+import ast
 import json
+import secrets
 import struct
+import subprocess
+import sys
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -12,126 +16,173 @@ from typing import Any
 import bson
 import pytest
 import zstandard
-from blake3 import blake3
+from bson.json_util import loads
 
 from telamon.blobs.local import LocalBlobStore
-from tests.repository.samples import FIRST, SECOND, new_repository, noise, orders, take
+from telamon.repository.keys import RepositorySecret, SecretKind
+from telamon.repository.repository import Repository
+from tests.repository.samples import (
+    FIRST,
+    SECOND,
+    SMALL_CUT,
+    collection,
+    document,
+    flip,
+    manifest,
+    noise,
+    orders,
+    read,
+)
 
-PAGE = Path(__file__).parents[2] / "docs" / "repository-format.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "repository-format.md"
+READER = ROOT / "tools" / "read_repository.py"
+PASSPHRASE = RepositorySecret(kind=SecretKind.PASSPHRASE, value="päss wörd".encode())
+KEY_FILE = RepositorySecret(kind=SecretKind.KEY_FILE, value=bytes(range(32)))
+NEW = [*orders(30), document(30, "changed"), *orders(70, start=31)]
+
+
+@pytest.fixture(params=[None, PASSPHRASE, KEY_FILE], ids=["plain", "passphrase", "key file"])
+def secret(request: pytest.FixtureRequest) -> RepositorySecret | None:
+    found: RepositorySecret | None = request.param
+    return found
 
 
 @pytest.fixture
-def root(tmp_path: Path, small_packs: None) -> Path:
-    """Two snapshots that share chunks, in several packs, of text and of noise."""
-    repository = new_repository(LocalBlobStore(tmp_path))
-    take(repository, FIRST, {"orders": orders(80)})
-    take(repository, SECOND, {"orders": orders(90), "noise": noise(40), "empty": []})
-    return tmp_path
+def root(tmp_path: Path, small_packs: None, secret: RepositorySecret | None) -> Path:
+    """Two snapshots that share chunks, in several packs: text, noise, and deltas."""
+    folder = tmp_path / "repository"
+    repository = Repository.create(LocalBlobStore(folder), secrets.token_bytes, SMALL_CUT, secret)
+    with repository.begin() as writer:
+        first = writer.add([b"".join(orders(80))])
+        writer.commit(manifest(FIRST, [collection("orders", first)]))
+    with repository.begin() as writer:
+        chunks = {
+            "orders": writer.add([b"".join(NEW)], first),
+            "noise": writer.add([b"".join(noise(40))]),
+            "empty": writer.add([]),
+        }
+        assert writer.counts.delta_chunks > 0
+        writer.commit(manifest(SECOND, [collection(name, c) for name, c in chunks.items()]))
+    return folder
 
 
-def read_config(root: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((root / "config").read_bytes())
-    checksum = config.pop("checksum")
-    canonical = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    assert blake3(canonical.encode()).hexdigest() == checksum
-    assert config["format"] == "telamon-repository"
-    assert config["version"] == 1
-    return config
+def run_reader(root: Path, secret: RepositorySecret | None, *arguments: object) -> str:
+    """Its standard output."""
+    options: list[object] = []
+    if secret is not None:
+        file = root.parent / "secret"
+        is_key = secret.kind is SecretKind.KEY_FILE
+        file.write_bytes(secret.value.hex().encode() + b"\n" if is_key else secret.value + b"\n")
+        options = ["--key-file" if is_key else "--passphrase-file", file]
+    command = [sys.executable, READER, *options, root, *arguments]
+    done = subprocess.run([str(part) for part in command], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
 
 
-def read_packs(root: Path, key: bytes) -> dict[bytes, bytes]:
-    """Every chunk's documents by the chunk's name."""
-    chunks: dict[bytes, bytes] = {}
-    for path in sorted((root / "packs").glob("*/*")):
-        pack = path.read_bytes()
-        assert blake3(pack).hexdigest() == path.name
-        assert path.parent.name == path.name[:2]
-        chunks |= read_pack(pack, key)
-    return chunks
+def rebuild(root: Path, secret: RepositorySecret | None, snapshot_id: str) -> dict[str, bytes]:
+    output = root.parent / f"out-{snapshot_id}"
+    run_reader(root, secret, snapshot_id, output)
+    return {path.stem: path.read_bytes() for path in (output / "shop").glob("*.bson")}
 
 
-def read_pack(pack: bytes, key: bytes) -> dict[bytes, bytes]:
-    assert struct.unpack_from("<8sII", pack, 0) == (b"TLMNPACK", 1, 0)
-    footer = pack[-52:]
-    offset, records, version, digest, magic = struct.unpack("<III32s8s", footer)
-    index = pack[offset : offset + 48 * records]
-    assert (version, magic) == (1, b"TLMNPEND")
-    assert offset + len(index) + 52 == len(pack)
-    assert blake3(index + footer[:12]).digest() == digest
-
-    chunks = {}
-    position = 16
-    for record in struct.iter_unpack("<32sIIIB3s", index):
-        name, start, stored_length, raw_length, encoding, reserved = record
-        assert (start, reserved) == (position, b"\0\0\0")
-        position += stored_length
-        stored = pack[start:position]
-        raw = {0: lambda data: data, 1: zstandard.decompress}[encoding](stored)
-        assert len(raw) == raw_length
-        assert blake3(raw, key=key).digest() == name
-        chunks[name] = raw
-    assert position == offset
-    return chunks
-
-
-def read_manifest(root: Path, snapshot_id: str) -> dict[str, Any]:
-    blob = (root / "snapshots" / snapshot_id).read_bytes()
-    magic, version, digest = struct.unpack_from("<8sI32s", blob)
-    assert (magic, version) == (b"TLMNSNAP", 1)
-    assert blake3(blob[:12] + blob[44:]).digest() == digest
-    manifest: dict[str, Any] = json.loads(zstandard.decompress(blob[44:]))
-    return manifest
-
-
-def rebuild(root: Path, snapshot_id: str) -> dict[str, list[dict[str, Any]]]:
-    chunks = read_packs(root, bytes.fromhex(read_config(root)["chunk_key"]))
-    rebuilt = {}
-    for collection in read_manifest(root, snapshot_id)["collections"]:
-        data = b""
-        for name, documents, raw_length in struct.iter_unpack(
-            "<32sII", b64decode(collection["chunks"])
-        ):
-            assert len(bson.decode_all(chunks[name])) == documents
-            assert len(chunks[name]) == raw_length
-            data += chunks[name]
-        rebuilt[f"{collection['database']}.{collection['name']}"] = bson.decode_all(data)
-    return rebuilt
-
-
-def decoded(documents: list[bytes]) -> list[dict[str, Any]]:
-    return [bson.decode(document) for document in documents]
-
-
-def test_the_documents_are_rebuilt_by_the_page_alone(root: Path) -> None:
-    assert rebuild(root, FIRST) == {"shop.orders": decoded(orders(80))}
-    assert rebuild(root, SECOND) == {
-        "shop.orders": decoded(orders(90)),
-        "shop.noise": decoded(noise(40)),
-        "shop.empty": [],
+def test_the_documents_are_rebuilt_by_the_page_alone(
+    root: Path, secret: RepositorySecret | None
+) -> None:
+    assert rebuild(root, secret, FIRST) == {"orders": b"".join(orders(80))}
+    assert rebuild(root, secret, SECOND) == {
+        "orders": b"".join(NEW),
+        "noise": b"".join(noise(40)),
+        "empty": b"",
     }
 
 
-def test_the_keys_are_those_of_the_layout(root: Path) -> None:
-    assert sorted(path.name for path in root.iterdir()) == ["config", "packs", "snapshots"]
+def test_options_and_indexes_are_beside_them(root: Path, secret: RepositorySecret | None) -> None:
+    rebuild(root, secret, FIRST)
+    text = (root.parent / f"out-{FIRST}" / "shop" / "orders.metadata.json").read_text()
+    assert loads(text) == {
+        "options": {},
+        "indexes": [{"v": 2, "key": {"_id": 1}, "name": "_id_"}],
+        "uuid": bytes(range(16)).hex(),
+        "collectionName": "orders",
+        "type": "collection",
+    }
+
+
+def test_the_snapshots_are_listed(root: Path, secret: RepositorySecret | None) -> None:
+    lines = run_reader(root, secret).splitlines()
+    assert [line.split()[0] for line in lines] == [FIRST, SECOND]
+    assert "2026-01-22T12:30:00+00:00 Instance0" in lines[0]
+
+
+def test_what_is_damaged_is_not_written_as_if_it_were_whole(
+    root: Path, secret: RepositorySecret | None
+) -> None:
+    (path, *_) = sorted((root / "packs").glob("*/*"), key=lambda path: path.stat().st_size)[::-1]
+    path.write_bytes(flip(path.read_bytes(), 200))
+    results = []
+    for snapshot_id in (FIRST, SECOND):
+        try:
+            results.append(rebuild(root, secret, snapshot_id))
+        except AssertionError as error:
+            assert "cannot be read from any pack" in str(error)  # noqa: PT017
+            results.append({})
+    whole = Repository.open(LocalBlobStore(root), secret)
+    for snapshot_id, found in zip((FIRST, SECOND), results, strict=True):
+        if found:
+            assert found == read(whole, snapshot_id)
+
+
+def test_the_reader_imports_nothing_of_telamon_and_is_short() -> None:
+    source = READER.read_text()
+    imported = [
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert not [name for name in imported if str(name).startswith("telamon")]
+    assert len(source.splitlines()) <= 210
+
+
+def test_the_keys_are_those_of_the_layout(root: Path, secret: RepositorySecret | None) -> None:
+    expected = (
+        ["config", "packs", "snapshots"]
+        if secret is None
+        else ["config", "keys", "packs", "snapshots"]
+    )
+    assert sorted(path.name for path in root.iterdir()) == expected
     assert sorted(path.name for path in (root / "snapshots").iterdir()) == [FIRST, SECOND]
     assert len(list((root / "packs").glob("*/*"))) > 3
 
 
-def test_every_member_that_is_written_is_on_the_page(root: Path) -> None:
+def read_manifest(root: Path) -> dict[str, Any]:
+    blob = (root / "snapshots" / SECOND).read_bytes()
+    assert struct.unpack_from("<8sI", blob) == (b"TLMNSNAP", 1)
+    members: dict[str, Any] = json.loads(zstandard.decompress(blob[44:]))
+    return members
+
+
+def test_every_member_that_is_written_is_on_the_page(
+    root: Path, secret: RepositorySecret | None
+) -> None:
     page = PAGE.read_text()
-    manifest = read_manifest(root, SECOND)
-    config = read_config(root)
-    members = [*config, *config["cut"], *manifest, *manifest["collections"][0]]
+    config = json.loads((root / "config").read_bytes())
+    members = [*config, *config["cut"]]
+    for path in root.glob("keys/*"):
+        members += json.loads(path.read_bytes())
+    if secret is None:
+        found = read_manifest(root)
+        members += [*found, *found["collections"][0]]
     assert [member for member in members if f"`{member}`" not in page] == []
 
 
+@pytest.mark.parametrize("secret", [None], indirect=True)
 def test_the_rest_of_a_snapshot_is_in_its_manifest(root: Path) -> None:
-    manifest = read_manifest(root, SECOND)
-    first = manifest["collections"][0]
-    assert manifest["snapshot_id"] == SECOND
-    assert manifest["taken_at"] == "2026-01-22T12:30:00+00:00"
+    found = read_manifest(root)
+    first = found["collections"][0]
+    assert found["snapshot_id"] == SECOND
+    assert found["taken_at"] == "2026-01-22T12:30:00+00:00"
     assert bson.decode(b64decode(first["options"])) == {}
-    assert [bson.decode(b64decode(index)) for index in first["indexes"]] == [
-        {"v": 2, "key": {"_id": 1}, "name": "_id_"}
-    ]
+    assert len(b64decode(first["starts"])) * 5 == len(b64decode(first["chunks"]))
     assert b64decode(first["uuid"]) == bytes(range(16))

@@ -179,9 +179,9 @@ def test_the_manifest_of_another_snapshot_is_refused() -> None:
 
 def test_a_later_version_is_told_from_damage() -> None:
     with pytest.raises(UnknownFormat) as caught:
-        decode_manifest(FIRST, framed(b"of the future", version=2))
+        decode_manifest(FIRST, framed(b"of the future", version=3))
     assert caught.value.message == (
-        f"The manifest of snapshot {FIRST} has format version 2, which this version does not know."
+        f"The manifest of snapshot {FIRST} has format version 3, which this version does not know."
     )
 
 

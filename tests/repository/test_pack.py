@@ -15,12 +15,14 @@ from telamon.repository.pack import (
     RECORD_BYTES,
     FinishedPack,
     PackBuilder,
+    PackIndex,
     PackRecord,
-    check_index,
     check_whole_pack,
     is_pack_key,
+    iterate_chunk_ids,
     iterate_records,
     parse_footer,
+    parse_index,
     read_record,
 )
 from tests.repository.samples import flip
@@ -42,34 +44,37 @@ def read_index(key: str, data: bytes) -> list[PackRecord]:
     """As from a stored pack, in two ranges."""
     footer = parse_footer(key, data[-FOOTER_BYTES:], len(data))
     index = data[footer.index_offset :][: footer.index_bytes]
-    check_index(key, index, footer)
-    return list(iterate_records(index))
+    return list(iterate_records(parse_index(key, index, footer)))
 
 
-def sealed(index: bytes, *, offset: int, version: int = 1) -> bytes:
+def sealed(index: bytes, *, offset: int, version: int = 2, records: int | None = None) -> bytes:
     """A pack of zeros up to its index, whose hash is right whatever the index says."""
-    facts = struct.pack("<III", offset, len(index) // 48, version)
+    facts = struct.pack("<III", offset, len(index) // 48 if records is None else records, version)
     digest = blake3(index + facts).digest()
     return bytes(offset) + index + facts + digest + b"TLMNPEND"
 
 
-def record(chunk_id: bytes, offset: int, stored_bytes: int) -> bytes:
-    return struct.pack("<32sIIIB3x", chunk_id, offset, stored_bytes, 1, 0)
+def record(chunk_id: bytes, offset: int, stored_bytes: int, encoding: int = 0) -> bytes:
+    return struct.pack("<32sIIIB3x", chunk_id, offset, stored_bytes, 1, encoding)
+
+
+def base(number: int, chunk_id: bytes) -> bytes:
+    return struct.pack("<I32s", number, chunk_id)
 
 
 def test_the_bytes_of_a_pack_are_those_of_the_format() -> None:
     pack = build(b"hello", b"world!", salt=3)
-    chunks = b"TLMNPACK" + bytes.fromhex("01000000 03000000") + b"helloworld!"
+    chunks = b"TLMNPACK" + bytes.fromhex("02000000 03000000") + b"helloworld!"
     index = (
         FIRST_ID
         + bytes.fromhex("10000000 05000000 0a000000 01 000000")
         + SECOND_ID
         + bytes.fromhex("15000000 06000000 0c000000 01 000000")
     )
-    facts = bytes.fromhex("1b000000 02000000 01000000")
+    facts = bytes.fromhex("1b000000 02000000 02000000")
     footer = facts + blake3(index + facts).digest() + b"TLMNPEND"
     assert bytes(pack.data) == chunks + index + footer
-    assert pack.index == index
+    assert pack.index == PackIndex(records=index, bases={})
 
 
 def test_a_pack_is_named_by_the_hash_of_all_its_bytes() -> None:
@@ -84,6 +89,27 @@ def test_an_index_is_read_from_the_end_of_a_pack() -> None:
         PackRecord(chunk_id=FIRST_ID, offset=16, stored_bytes=5, raw_bytes=10, encoding=1),
         PackRecord(chunk_id=SECOND_ID, offset=21, stored_bytes=6, raw_bytes=12, encoding=1),
     ]
+
+
+def test_a_delta_is_read_with_its_bases() -> None:
+    builder = PackBuilder()
+    builder.add(FIRST_ID, EncodedChunk(encoding=Encoding.RAW, stored=b"hello"), 5)
+    delta = EncodedChunk(encoding=Encoding.DELTA, stored=b"d", base_ids=(FIRST_ID, b"\x33" * 32))
+    builder.add(SECOND_ID, delta, 9)
+    pack = builder.finish(0)
+    data = bytes(pack.data)
+    assert data[-52 - 72 : -52] == base(1, FIRST_ID) + base(1, b"\x33" * 32)
+    first, second = read_index(pack.key, data)
+    assert (first.base_ids, second.base_ids) == ((), (FIRST_ID, b"\x33" * 32))
+    assert read_record(pack.index, 1) == second
+    assert check_whole_pack(pack.key, data) == pack.index
+    assert list(iterate_chunk_ids(pack.index)) == [FIRST_ID, SECOND_ID]
+
+
+def test_a_pack_of_the_first_version_is_read() -> None:
+    """It knows no deltas, and is the same otherwise."""
+    data = sealed(record(FIRST_ID, 16, 10), offset=26, version=1)
+    assert [found.chunk_id for found in read_index("packs/x", data)] == [FIRST_ID]
 
 
 def test_a_record_is_found_by_its_number() -> None:
@@ -179,7 +205,7 @@ def test_every_truncation_is_found() -> None:
 
 def test_bytes_in_front_are_found() -> None:
     pack = build(b"hello")
-    with pytest.raises(IntegrityError, match="its footer does not fit its length"):
+    with pytest.raises(IntegrityError, match="its index has another hash"):
         read_index(pack.key, b"\0" + bytes(pack.data))
 
 
@@ -198,12 +224,32 @@ def test_an_index_of_chunks_elsewhere_is_refused(index: bytes, harm: str) -> Non
         read_index("packs/x", sealed(index, offset=26))
 
 
+DELTA = record(FIRST_ID, 16, 10, encoding=2)
+HARM = "its deltas and its bases are not the same"
+
+
+@pytest.mark.parametrize(
+    ("index", "harm"),
+    [
+        (DELTA, HARM),
+        (DELTA + base(1, FIRST_ID), HARM),
+        (record(FIRST_ID, 16, 10) + base(0, FIRST_ID), HARM),
+        (DELTA + base(0, FIRST_ID) * 5, HARM),
+        (DELTA + base(0, FIRST_ID)[:-1], "its footer does not fit its length"),
+        (DELTA[:-1], "its footer does not fit its length"),
+    ],
+)
+def test_deltas_and_bases_that_do_not_fit_are_refused(index: bytes, harm: str) -> None:
+    with pytest.raises(IntegrityError, match=harm):
+        read_index("packs/x", sealed(index, offset=26, records=1))
+
+
 def test_a_later_version_is_told_from_damage() -> None:
-    data = sealed(record(FIRST_ID, 16, 10), offset=26, version=2)
+    data = sealed(record(FIRST_ID, 16, 10), offset=26, version=3)
     with pytest.raises(UnknownFormat) as caught:
         read_index("packs/x", data)
     assert caught.value.message == (
-        "Pack packs/x has format version 2, which this version does not know."
+        "Pack packs/x has format version 3, which this version does not know."
     )
 
 

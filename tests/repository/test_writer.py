@@ -337,8 +337,7 @@ def test_an_adding_thread_waits_for_the_chunks_in_flight() -> None:
     in_flight = threading.Event()
     with pytest.MonkeyPatch.context() as patch, repository.begin() as writer:
         patch.setattr("telamon.repository.pack.PACK_TARGET_BYTES", 2000)
-        semaphore = CountingSemaphore(8, in_flight.set)
-        patch.setattr(writer, "_in_flight", semaphore)
+        patch.setattr(writer, "_in_flight", WatchedBudget(8 * 5500, in_flight.set))
         with ThreadPoolExecutor(1) as pool:
             adding = pool.submit(writer.add, buffers())
             assert in_flight.wait(timeout=30)
@@ -348,22 +347,29 @@ def test_an_adding_thread_waits_for_the_chunks_in_flight() -> None:
     assert most <= 8 + 2
 
 
-class CountingSemaphore(threading.Semaphore):
+class WatchedBudget(writer_module._Budget):
     """Tells when somebody has to wait for it."""
 
-    def __init__(self, value: int, full: Callable[[], None]) -> None:
-        super().__init__(value)
+    def __init__(self, most_bytes: int, full: Callable[[], None]) -> None:
+        super().__init__(most_bytes)
         self._full = full
 
-    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
-        if super().acquire(blocking=False):
-            return True
-        self._full()
-        return super().acquire(blocking, timeout)
+    def take(self, wanted_bytes: int) -> int:
+        if self._taken_bytes + wanted_bytes > self._most_bytes:
+            self._full()
+        return super().take(wanted_bytes)
 
 
-def test_the_bounds_are_few_chunks_and_two_threads() -> None:
-    assert (writer_module._THREADS, writer_module._CHUNKS_IN_FLIGHT) == (2, 8)
+def test_the_bounds_are_16_mib_and_two_threads() -> None:
+    assert (writer_module._THREADS, writer_module._IN_FLIGHT_BYTES) == (2, 16777216)
+
+
+def test_what_is_more_than_the_budget_has_all_of_it() -> None:
+    budget = writer_module._Budget(100)
+    assert budget.take(1000) == 100
+    budget.give_back(100)
+    assert budget.take(60) == 60
+    assert budget.take(40) == 40
 
 
 # Names that are taken

@@ -70,6 +70,9 @@ class ChunkRef:
     documents: int
     size_bytes: int
     """Length of the documents before compression."""
+    start: int | None = None
+    """A hash of its first document's ``_id``, 64 bits: the next snapshot finds by it which chunk
+    began at the same document. None where the manifest does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,36 +1,49 @@
 """How one chunk is named and how its bytes are stored."""
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import zstandard
 from blake3 import blake3
 
 from telamon.errors import IntegrityError, UnknownFormat
+from telamon.repository.cipher import Cipher
+from telamon.repository.difference import combine, difference
 
 CHUNK_ID_BYTES = 32
 CHUNK_KEY_BYTES = 32
+MOST_BASES = 4
+"""Chunks that one delta chunk may be a difference from."""
 _ZSTD_LEVEL = 3
 # Less than one part in this saved is not worth a decompression at every restore.
 _WORTHWHILE_PART = 40
 
 
 class Encoding(IntEnum):
-    """What the stored bytes of a chunk are. The other values to 255 are reserved."""
+    """What the stored bytes of a chunk are. The other values to 127 are reserved."""
 
     RAW = 0
     """The documents themselves."""
     ZSTD = 1
     """One zstd frame that states its content's size."""
+    DELTA = 2
+    """A difference from other chunks, its bases, none of which is a delta itself."""
+
+
+ENCRYPTED = 128
+"""Added to an encoding: the bytes of that, sealed by the repository's cipher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedChunk:
     """A chunk as it is stored."""
 
-    encoding: Encoding
+    encoding: int
     stored: bytes = field(repr=False)
+    base_ids: tuple[bytes, ...] = ()
+    """Of a delta: the chunks that must be put together, in this order, to read it."""
 
 
 class _Zstd(threading.local):
@@ -42,6 +55,11 @@ class _Zstd(threading.local):
 
 
 _zstd = _Zstd()
+
+
+def is_delta(encoding: int) -> bool:
+    """Whether a chunk that is stored so needs others to be read."""
+    return encoding & ~ENCRYPTED == Encoding.DELTA
 
 
 def name_chunk(raw: bytes, key: bytes) -> bytes:
@@ -60,18 +78,48 @@ def encode(raw: bytes) -> EncodedChunk:
     return EncodedChunk(encoding=Encoding.ZSTD, stored=compressed)
 
 
-def decode(stored: bytes, *, encoding: int, chunk_id: bytes, raw_bytes: int, key: bytes) -> bytes:
+def encode_delta(
+    raw: bytes, base_ids: tuple[bytes, ...], bases: Sequence[bytes]
+) -> EncodedChunk | None:
+    """The raw bytes as a difference from the ``bases``; None where that saves too little."""
+    stored = difference(raw, b"".join(bases))
+    if stored is None:
+        return None
+    return EncodedChunk(encoding=Encoding.DELTA, stored=stored, base_ids=base_ids)
+
+
+def encrypt(chunk: EncodedChunk, chunk_id: bytes, cipher: Cipher) -> EncodedChunk:
+    """The same chunk, sealed: it opens under its own id only."""
+    return replace(
+        chunk, encoding=chunk.encoding | ENCRYPTED, stored=cipher.seal(chunk.stored, chunk_id)
+    )
+
+
+def decode(
+    stored: bytes,
+    *,
+    encoding: int,
+    chunk_id: bytes,
+    raw_bytes: int,
+    key: bytes,
+    cipher: Cipher | None = None,
+    bases: Sequence[bytes] = (),
+) -> bytes:
     """The raw bytes, proven to be those that ``chunk_id`` names.
 
-    ``raw_bytes`` is their length by the index; more is never produced. Raises ``IntegrityError``
-    if the bytes are others, ``UnknownFormat`` for an encoding of a later program; both name the
-    chunk.
+    ``raw_bytes`` is their length by the index; more is never produced. ``bases`` are the raw bytes
+    of a delta's. Raises ``IntegrityError`` if the bytes are others, ``UnknownFormat`` for an
+    encoding of a later program; both name the chunk.
     """
-    if encoding == Encoding.RAW:
-        raw = stored
-    elif encoding == Encoding.ZSTD:
-        raw = _decompress(stored, chunk_id, raw_bytes)
-    else:
+    try:
+        if encoding & ENCRYPTED:
+            if cipher is None:
+                raise IntegrityError("it is encrypted, and the repository is not")
+            stored = cipher.open(stored, chunk_id)
+        raw = _decode(stored, encoding & ~ENCRYPTED, raw_bytes, bases)
+    except IntegrityError as error:
+        raise IntegrityError(f"Chunk {chunk_id.hex()} is damaged: {error.message}.") from error
+    if raw is None:
         raise UnknownFormat(
             f"Chunk {chunk_id.hex()} has encoding {encoding}, which this version does not know."
         )
@@ -80,13 +128,22 @@ def decode(stored: bytes, *, encoding: int, chunk_id: bytes, raw_bytes: int, key
     return raw
 
 
-def _decompress(stored: bytes, chunk_id: bytes, raw_bytes: int) -> bytes:
+def _decode(stored: bytes, encoding: int, raw_bytes: int, bases: Sequence[bytes]) -> bytes | None:
+    """None for an encoding that nobody knows."""
+    if encoding == Encoding.RAW:
+        return stored
+    if encoding == Encoding.ZSTD:
+        return _decompress(stored, raw_bytes)
+    if encoding == Encoding.DELTA:
+        return combine(stored, b"".join(bases), raw_bytes)
+    return None
+
+
+def _decompress(stored: bytes, raw_bytes: int) -> bytes:
     try:
         # Asked first: the frame's own size decides how much memory a decompression takes.
         if zstandard.frame_content_size(stored) == raw_bytes:
             return _zstd.decompressor.decompress(stored, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise IntegrityError(
-            f"Chunk {chunk_id.hex()} is damaged: it cannot be decompressed."
-        ) from error
-    raise IntegrityError(f"Chunk {chunk_id.hex()} is damaged: its frame is of another length.")
+        raise IntegrityError("it cannot be decompressed") from error
+    raise IntegrityError("its frame is of another length")

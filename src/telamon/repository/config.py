@@ -1,19 +1,20 @@
 """The repository's ``config`` blob: what every reader and writer of it must agree on."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from blake3 import blake3
-
-from telamon.errors import IntegrityError, UnknownFormat
+from telamon.errors import IntegrityError
 from telamon.repository.codec import CHUNK_KEY_BYTES
 from telamon.repository.cut import CutParameters
+from telamon.repository.record import decode_record, encode_record
 
 CONFIG_KEY = "config"
 REPOSITORY_ID_BYTES = 16
 _FORMAT = "telamon-repository"
-_VERSION = 1
+_PLAIN = 1
+_ENCRYPTED = 2
+_CIPHER = "AES-256-GCM"
+_WHAT = "The repository's config"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,58 +23,49 @@ class RepositoryConfig:
 
     repository_id: str
     """32 hexadecimal digits."""
-    chunk_key: bytes = field(repr=False)
-    """Secret of 32 bytes that chunks are named with."""
+    chunk_key: bytes | None = field(repr=False)
+    """Secret of 32 bytes that chunks are named with; None: the ``keys/`` blobs have it, sealed."""
     cut: CutParameters
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether chunks and manifests are."""
+        return self.chunk_key is None
 
 
 def encode_config(config: RepositoryConfig) -> bytes:
-    """The blob: JSON for a person to read, with a checksum for the program."""
-    document: dict[str, object] = {
+    """The blob. A repository that is not encrypted can be read by programs from the first on."""
+    members: dict[str, Any] = {
         "format": _FORMAT,
-        "version": _VERSION,
         "repository_id": config.repository_id,
-        "chunk_key": config.chunk_key.hex(),
         "cut": asdict(config.cut),
     }
-    document["checksum"] = _checksum(document)
-    return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
+    if config.chunk_key is None:
+        members |= {"version": _ENCRYPTED, "encryption": _CIPHER}
+    else:
+        members |= {"version": _PLAIN, "chunk_key": config.chunk_key.hex()}
+    return encode_record(members)
 
 
 def decode_config(blob: bytes) -> RepositoryConfig:
     """Raises ``IntegrityError`` for anything but a config, ``UnknownFormat`` for a later one."""
-    document = _parse(blob)
-    if document.get("format") != _FORMAT or document.pop("checksum", None) != _checksum(document):
-        raise IntegrityError("The repository's config is damaged: its checksum does not match.")
-    if document.get("version") != _VERSION:
-        raise UnknownFormat(
-            f"The repository has format version {document.get('version')}, "
-            "which this version does not know."
-        )
+    members = decode_record(blob, format_name=_FORMAT, versions=(_PLAIN, _ENCRYPTED), what=_WHAT)
     try:
         config = RepositoryConfig(
-            repository_id=str(document["repository_id"]),
-            chunk_key=bytes.fromhex(document["chunk_key"]),
-            cut=CutParameters(**document["cut"]),
+            repository_id=str(members["repository_id"]),
+            chunk_key=_chunk_key(members),
+            cut=CutParameters(**members["cut"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise IntegrityError("The repository's config lacks what it must hold.") from error
-    if len(config.chunk_key) != CHUNK_KEY_BYTES:
-        raise IntegrityError("The repository's config holds no key of 32 bytes.")
+        raise IntegrityError(f"{_WHAT} lacks what it must hold.") from error
+    if config.chunk_key is not None and len(config.chunk_key) != CHUNK_KEY_BYTES:
+        raise IntegrityError(f"{_WHAT} holds no key of 32 bytes.")
     return config
 
 
-def _parse(blob: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(blob)
-    except ValueError as error:
-        raise IntegrityError("The repository's config is damaged: it is not JSON.") from error
-    if not isinstance(document, dict):
-        raise IntegrityError("The repository's config is damaged: it is no JSON object.")
-    return document
-
-
-def _checksum(document: dict[str, object]) -> str:
-    """Over the members without the checksum, sorted, without white space."""
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return blake3(canonical.encode()).hexdigest()
+def _chunk_key(members: dict[str, Any]) -> bytes | None:
+    if members["version"] == _PLAIN:
+        return bytes.fromhex(members["chunk_key"])
+    if members["encryption"] != _CIPHER:
+        raise ValueError("a cipher that nobody knows")
+    return None

@@ -9,10 +9,11 @@ from telamon.errors import IntegrityError, UnknownFormat
 from telamon.repository.pack import (
     FOOTER_BYTES,
     PACK_PREFIX,
-    check_index,
+    PackIndex,
     is_pack_key,
-    iterate_records,
+    iterate_chunk_ids,
     parse_footer,
+    parse_index,
     read_record,
 )
 
@@ -26,6 +27,11 @@ class Location:
     stored_bytes: int
     raw_bytes: int
     encoding: int
+    base_ids: tuple[bytes, ...] = ()
+    """Of a delta: the chunks without which it cannot be read, in order."""
+
+
+_Place = tuple[str, int]
 
 
 class Index:
@@ -41,8 +47,10 @@ class Index:
         self._refreshing = Lock()
         # A chunk takes its 48 bytes of the pack's own index and one entry of a dict: the key of the
         # pack, and the number of the record in it. Repositories have millions of chunks.
-        self._packs: dict[str, bytes] = {}
-        self._places: dict[bytes, tuple[str, int]] = {}
+        self._packs: dict[str, PackIndex] = {}
+        self._places: dict[bytes, _Place] = {}
+        # Of chunks that several packs have, the other places; few do.
+        self._copies: dict[bytes, list[_Place]] = {}
         self._unreadable: dict[str, str] = {}
 
     def refresh(self) -> None:
@@ -62,29 +70,33 @@ class Index:
                 if key not in known:
                     self._read_pack(info)
 
-    def add_pack(self, key: str, index: bytes) -> None:
-        """Take up the chunks of a pack that is in the store, from the bytes of its index."""
+    def add_pack(self, key: str, index: PackIndex) -> None:
+        """Take up the chunks of a pack that is in the store."""
         with self._lock:
             if key not in self._packs:
                 self._packs[key] = index
                 self._add_places(key, index)
 
+    def packs(self) -> dict[str, PackIndex]:
+        """Every readable pack seen so far, by its key."""
+        with self._lock:
+            return dict(self._packs)
+
+    def unreadable(self) -> dict[str, str]:
+        """What is wrong with each pack whose index cannot be read, by its key."""
+        with self._lock:
+            return dict(self._unreadable)
+
     def find(self, chunk_id: bytes) -> Location | None:
         """Where the chunk is; None if no readable pack seen so far has it."""
         with self._lock:
             place = self._places.get(chunk_id)
-            if place is None:
-                return None
-            key, number = place
-            index = self._packs[key]
-        record = read_record(index, number)
-        return Location(
-            pack_key=key,
-            offset=record.offset,
-            stored_bytes=record.stored_bytes,
-            raw_bytes=record.raw_bytes,
-            encoding=record.encoding,
-        )
+            return None if place is None else self._location(place)
+
+    def find_copies(self, chunk_id: bytes) -> list[Location]:
+        """Where else the chunk is, besides the place that ``find`` gives."""
+        with self._lock:
+            return [self._location(place) for place in self._copies.get(chunk_id, ())]
 
     def locate(self, chunk_id: bytes) -> Location:
         """As ``find``; raises ``IntegrityError`` naming the chunk and every unreadable pack."""
@@ -94,6 +106,18 @@ class Index:
                 " ".join([f"Chunk {chunk_id.hex()} is in no readable pack.", *self._reasons()])
             )
         return location
+
+    def _location(self, place: _Place) -> Location:
+        key, number = place
+        record = read_record(self._packs[key], number)
+        return Location(
+            pack_key=key,
+            offset=record.offset,
+            stored_bytes=record.stored_bytes,
+            raw_bytes=record.raw_bytes,
+            encoding=record.encoding,
+            base_ids=record.base_ids,
+        )
 
     def _reasons(self) -> Iterator[str]:
         with self._lock:
@@ -105,8 +129,8 @@ class Index:
         try:
             end = self._store.get_range(key, footer_start, info.size_bytes - footer_start)
             footer = parse_footer(key, end, info.size_bytes)
-            index = self._store.get_range(key, footer.index_offset, footer.index_bytes)
-            check_index(key, index, footer)
+            blob = self._store.get_range(key, footer.index_offset, footer.index_bytes)
+            index = parse_index(key, blob, footer)
         except BlobNotFound:
             return
         except (IntegrityError, UnknownFormat) as error:
@@ -124,9 +148,12 @@ class Index:
                 self._packs.pop(key, None)
                 self._unreadable.pop(key, None)
             self._places = {}
+            self._copies = {}
             for key, index in self._packs.items():
                 self._add_places(key, index)
 
-    def _add_places(self, key: str, index: bytes) -> None:
-        for number, record in enumerate(iterate_records(index)):
-            self._places.setdefault(record.chunk_id, (key, number))
+    def _add_places(self, key: str, index: PackIndex) -> None:
+        for number, chunk_id in enumerate(iterate_chunk_ids(index)):
+            place = (key, number)
+            if self._places.setdefault(chunk_id, place) is not place:
+                self._copies.setdefault(chunk_id, []).append(place)

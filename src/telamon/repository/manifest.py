@@ -7,6 +7,7 @@ docs/repository-format.md has the byte table and the members.
 import json
 import struct
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,13 +25,16 @@ from telamon.model.manifest import (
     Namespace,
     StoredCollection,
 )
+from telamon.repository.cipher import Cipher
 
 MANIFEST_PREFIX = "snapshots/"
-_VERSION = 1
+_PLAIN = 1
+_ENCRYPTED = 2
 _MAGIC = b"TLMNSNAP"
 _FRAME = struct.Struct("<8sI32s")
 _FRAME_FACTS = struct.Struct("<8sI")
 _CHUNK = struct.Struct("<32sII")
+_START = struct.Struct("<Q")
 _ZSTD_LEVEL = 3
 
 
@@ -39,16 +43,20 @@ def manifest_key(snapshot_id: str) -> str:
     return MANIFEST_PREFIX + snapshot_id
 
 
-def encode_manifest(manifest: Manifest) -> bytes:
-    """The blob. ``taken_at`` must be aware; it is written in UTC."""
+def encode_manifest(manifest: Manifest, cipher: Cipher | None = None) -> bytes:
+    """The blob, sealed if there is a ``cipher``. ``taken_at`` must be aware; written in UTC."""
     if manifest.taken_at.tzinfo is None:
         raise ValueError("A snapshot's time needs a time zone.")
     text = json.dumps(_manifest_members(manifest), sort_keys=True, ensure_ascii=False)
     payload = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(text.encode())
-    return _FRAME.pack(_MAGIC, _VERSION, _digest(_VERSION, payload)) + payload
+    version = _PLAIN
+    if cipher is not None:
+        payload = cipher.seal(payload, manifest_key(manifest.snapshot_id).encode())
+        version = _ENCRYPTED
+    return _FRAME.pack(_MAGIC, version, _digest(version, payload)) + payload
 
 
-def decode_manifest(snapshot_id: str, blob: bytes) -> Manifest:
+def decode_manifest(snapshot_id: str, blob: bytes, cipher: Cipher | None = None) -> Manifest:
     """The manifest that was encoded, exactly.
 
     Raises ``IntegrityError`` if a bit of it differs or it is another snapshot's, ``UnknownFormat``
@@ -60,14 +68,22 @@ def decode_manifest(snapshot_id: str, blob: bytes) -> Manifest:
     payload = blob[_FRAME.size :]
     if magic != _MAGIC or digest != _digest(version, payload):
         raise _damaged(snapshot_id, "its hash does not match")
-    if version != _VERSION:
+    if version not in (_PLAIN, _ENCRYPTED):
         raise UnknownFormat(
             f"The manifest of snapshot {snapshot_id} has format version {version}, "
             "which this version does not know."
         )
+    if (version == _ENCRYPTED) != (cipher is not None):
+        raise _damaged(
+            snapshot_id, "it is encrypted where its repository is not, or not where it is"
+        )
     try:
+        if cipher is not None:
+            payload = cipher.open(payload, manifest_key(snapshot_id).encode())
         text = zstandard.ZstdDecompressor().decompress(payload, allow_extra_data=False)
         manifest = _manifest(json.loads(text))
+    except IntegrityError as error:
+        raise _damaged(snapshot_id, error.message) from error
     except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
         raise _damaged(snapshot_id, "it lacks what a manifest must hold") from error
     if manifest.snapshot_id != snapshot_id:
@@ -108,7 +124,8 @@ def _manifest_members(manifest: Manifest) -> dict[str, object]:
 
 def _collection_members(stored: StoredCollection) -> dict[str, object]:
     spec = stored.spec
-    return {
+    starts = [chunk.start for chunk in stored.chunks if chunk.start is not None]
+    members: dict[str, object] = {
         "database": spec.namespace.database,
         "name": spec.namespace.name,
         "kind": spec.kind.value,
@@ -124,6 +141,9 @@ def _collection_members(stored: StoredCollection) -> dict[str, object]:
             )
         ),
     }
+    if starts and len(starts) == len(stored.chunks):
+        members["starts"] = _base64(b"".join(map(_START.pack, starts)))
+    return members
 
 
 def _manifest(members: dict[str, Any]) -> Manifest:
@@ -155,11 +175,22 @@ def _collection(members: dict[str, Any]) -> StoredCollection:
             uuid=None if uuid is None else _bytes(uuid),
             capped=members["capped"],
         ),
-        chunks=tuple(
-            ChunkRef(chunk_id=chunk_id, documents=documents, size_bytes=size_bytes)
-            for chunk_id, documents, size_bytes in _CHUNK.iter_unpack(_bytes(members["chunks"]))
-        ),
+        chunks=tuple(_chunks(members)),
     )
+
+
+def _chunks(members: dict[str, Any]) -> Iterator[ChunkRef]:
+    chunks = list(_CHUNK.iter_unpack(_bytes(members["chunks"])))
+    starts = [start for (start,) in _START.iter_unpack(_bytes(members.get("starts", "")))]
+    if starts and len(starts) != len(chunks):
+        raise ValueError("there are not as many starts as chunks")
+    for number, (chunk_id, documents, size_bytes) in enumerate(chunks):
+        yield ChunkRef(
+            chunk_id=chunk_id,
+            documents=documents,
+            size_bytes=size_bytes,
+            start=starts[number] if starts else None,
+        )
 
 
 def _base64(data: bytes) -> str:

@@ -5,23 +5,25 @@ docs/repository-format.md has the byte tables.
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from blake3 import blake3
 
 from telamon.errors import IntegrityError, UnknownFormat
-from telamon.repository.codec import EncodedChunk
+from telamon.repository.codec import CHUNK_ID_BYTES, MOST_BASES, EncodedChunk, is_delta
 
 PACK_PREFIX = "packs/"
 PACK_TARGET_BYTES = 64 * 1024 * 1024
 FOOTER_BYTES = 52
 RECORD_BYTES = 48
-_VERSION = 1
+_VERSION = 2
+_WITHOUT_BASES = 1
 _MAGIC = b"TLMNPACK"
 _FOOTER_MAGIC = b"TLMNPEND"
 _HEADER = struct.Struct("<8sII")
 _RECORD = struct.Struct("<32sIIIB3x")
+_BASE = struct.Struct(f"<I{CHUNK_ID_BYTES}s")
 _FOOTER_FACTS = struct.Struct("<III")
 _FOOTER = struct.Struct("<12s32s8s")
 _KEY = re.compile(r"packs/[0-9a-f]{2}/[0-9a-f]{64}")
@@ -37,6 +39,8 @@ class PackRecord:
     stored_bytes: int
     raw_bytes: int
     encoding: int
+    base_ids: tuple[bytes, ...] = ()
+    """Of a delta: the chunks without which it cannot be read, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +48,20 @@ class Footer:
     """What the end of a pack says of its index."""
 
     index_offset: int
-    records: int
+    index_bytes: int
+    """Of all records, those of bases included."""
     facts: bytes = field(repr=False)
     digest: bytes = field(repr=False)
 
-    @property
-    def index_bytes(self) -> int:
-        return self.records * RECORD_BYTES
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackIndex:
+    """The proven index of one pack."""
+
+    records: bytes = field(repr=False)
+    """``RECORD_BYTES`` for each chunk, in the order of the chunks."""
+    bases: Mapping[int, tuple[bytes, ...]] = field(repr=False)
+    """Ids of the bases of each delta, by the number of its record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,7 @@ class FinishedPack:
 
     key: str
     data: bytearray = field(repr=False)
-    index: bytes = field(repr=False)
+    index: PackIndex = field(repr=False)
 
 
 class PackBuilder:
@@ -67,12 +78,13 @@ class PackBuilder:
 
     def __init__(self) -> None:
         self._data = bytearray(_HEADER.size)
-        self._index = bytearray()
+        self._records = bytearray()
+        self._bases: dict[int, tuple[bytes, ...]] = {}
         self._chunks_end = _HEADER.size
 
     @property
     def is_empty(self) -> bool:
-        return not self._index
+        return not self._records
 
     @property
     def is_full(self) -> bool:
@@ -81,7 +93,9 @@ class PackBuilder:
 
     def add(self, chunk_id: bytes, chunk: EncodedChunk, raw_bytes: int) -> None:
         stored_bytes = len(chunk.stored)
-        self._index += _RECORD.pack(
+        if chunk.base_ids:
+            self._bases[len(self._records) // RECORD_BYTES] = chunk.base_ids
+        self._records += _RECORD.pack(
             chunk_id, self._chunks_end, stored_bytes, raw_bytes, chunk.encoding
         )
         self._data += chunk.stored
@@ -93,13 +107,20 @@ class PackBuilder:
         The bytes are the builder's own, not a copy: they change with the next call, and after
         the first one no chunk can be added.
         """
-        data, index = self._data, bytes(self._index)
+        data, records = self._data, bytes(self._records)
+        index = records + b"".join(
+            _BASE.pack(number, base_id)
+            for number, base_ids in self._bases.items()
+            for base_id in base_ids
+        )
         del data[self._chunks_end :]
         _HEADER.pack_into(data, 0, _MAGIC, _VERSION, salt)
-        facts = _FOOTER_FACTS.pack(self._chunks_end, len(index) // RECORD_BYTES, _VERSION)
+        facts = _FOOTER_FACTS.pack(self._chunks_end, len(records) // RECORD_BYTES, _VERSION)
         data += index
         data += _FOOTER.pack(facts, _index_digest(index, facts), _FOOTER_MAGIC)
-        return FinishedPack(key=_name_pack(data), data=data, index=index)
+        return FinishedPack(
+            key=_name_pack(data), data=data, index=PackIndex(records=records, bases=self._bases)
+        )
 
 
 def is_pack_key(key: str) -> bool:
@@ -116,16 +137,16 @@ def parse_footer(key: str, footer: bytes, size_bytes: int) -> Footer:
     if len(footer) != FOOTER_BYTES:
         raise _damaged(key, "it is too short")
     facts, digest, magic = _FOOTER.unpack(footer)
-    offset, records, _ = _FOOTER_FACTS.unpack(facts)
-    parsed = Footer(index_offset=offset, records=records, facts=facts, digest=digest)
+    offset = _FOOTER_FACTS.unpack(facts)[0]
+    index_bytes = size_bytes - FOOTER_BYTES - offset
     if magic != _FOOTER_MAGIC:
         raise _damaged(key, "it does not end as packs do")
-    if offset < _HEADER.size or offset + parsed.index_bytes + FOOTER_BYTES != size_bytes:
+    if offset < _HEADER.size or index_bytes < 0:
         raise _damaged(key, "its footer does not fit its length")
-    return parsed
+    return Footer(index_offset=offset, index_bytes=index_bytes, facts=facts, digest=digest)
 
 
-def check_index(key: str, index: bytes, footer: Footer) -> None:
+def parse_index(key: str, index: bytes, footer: Footer) -> PackIndex:
     """Prove that the bytes from ``footer.index_offset`` are the index that was written.
 
     Raises ``IntegrityError``, and ``UnknownFormat`` for an unharmed pack of a later version; both
@@ -133,43 +154,73 @@ def check_index(key: str, index: bytes, footer: Footer) -> None:
     """
     if len(index) != footer.index_bytes or _index_digest(index, footer.facts) != footer.digest:
         raise _damaged(key, "its index has another hash")
-    _check_version(key, _FOOTER_FACTS.unpack(footer.facts)[2])
+    _, count, version = _FOOTER_FACTS.unpack(footer.facts)
+    _check_version(key, version)
+    records, bases = index[: count * RECORD_BYTES], index[count * RECORD_BYTES :]
+    if len(records) != count * RECORD_BYTES or len(bases) % _BASE.size:
+        raise _damaged(key, "its footer does not fit its length")
+    parsed = PackIndex(records=records, bases=_parse_bases(bases))
     expected_offset = _HEADER.size
-    for record in iterate_records(index):
+    deltas = set()
+    for number, record in enumerate(iterate_records(parsed)):
         if record.offset != expected_offset:
             raise _damaged(key, "its chunks do not stand one after the other")
         expected_offset += record.stored_bytes
+        if is_delta(record.encoding):
+            deltas.add(number)
     if expected_offset != footer.index_offset:
         raise _damaged(key, "its chunks do not end where its index begins")
+    if deltas != parsed.bases.keys() or any(
+        len(base_ids) > MOST_BASES for base_ids in parsed.bases.values()
+    ):
+        raise _damaged(key, "its deltas and its bases are not the same")
+    return parsed
 
 
-def read_record(index: bytes, number: int) -> PackRecord:
+def read_record(index: PackIndex, number: int) -> PackRecord:
     """The record of the chunk that is ``number``-th in the pack, from 0."""
-    return _record(_RECORD.unpack_from(index, number * RECORD_BYTES))
+    values = _RECORD.unpack_from(index.records, number * RECORD_BYTES)
+    return _record(values, index.bases.get(number, ()))
 
 
-def iterate_records(index: bytes) -> Iterator[PackRecord]:
+def iterate_records(index: PackIndex) -> Iterator[PackRecord]:
     """Every record of an index, in the order of the chunks."""
-    return map(_record, _RECORD.iter_unpack(index))
+    bases = index.bases
+    for number, values in enumerate(_RECORD.iter_unpack(index.records)):
+        yield _record(values, bases.get(number, ()))
 
 
-def check_whole_pack(key: str, data: bytes) -> None:
+def iterate_chunk_ids(index: PackIndex) -> Iterator[bytes]:
+    """The id of every chunk, in the order of the chunks."""
+    for start in range(0, len(index.records), RECORD_BYTES):
+        yield index.records[start : start + CHUNK_ID_BYTES]
+
+
+def check_whole_pack(key: str, data: bytes) -> PackIndex:
     """Prove every byte of the pack under ``key``, and that it is the pack of that key.
 
-    Raises ``IntegrityError`` and ``UnknownFormat`` as ``check_index`` does.
+    Raises ``IntegrityError`` and ``UnknownFormat`` as ``parse_index`` does.
     """
     if _name_pack(data) != key:
         raise _damaged(key, "its bytes have another name")
     footer = parse_footer(key, data[-FOOTER_BYTES:], len(data))
     index = data[footer.index_offset : footer.index_offset + footer.index_bytes]
-    check_index(key, index, footer)
+    parsed = parse_index(key, index, footer)
     magic, version, _ = _HEADER.unpack_from(data)
     if magic != _MAGIC:
         raise _damaged(key, "it does not begin as packs do")
     _check_version(key, version)
+    return parsed
 
 
-def _record(values: tuple[bytes, int, int, int, int]) -> PackRecord:
+def _parse_bases(bases: bytes) -> dict[int, tuple[bytes, ...]]:
+    parsed: dict[int, tuple[bytes, ...]] = {}
+    for number, base_id in _BASE.iter_unpack(bases):
+        parsed[number] = (*parsed.get(number, ()), base_id)
+    return parsed
+
+
+def _record(values: tuple[bytes, int, int, int, int], base_ids: tuple[bytes, ...]) -> PackRecord:
     chunk_id, offset, stored_bytes, raw_bytes, encoding = values
     return PackRecord(
         chunk_id=chunk_id,
@@ -177,6 +228,7 @@ def _record(values: tuple[bytes, int, int, int, int]) -> PackRecord:
         stored_bytes=stored_bytes,
         raw_bytes=raw_bytes,
         encoding=encoding,
+        base_ids=base_ids,
     )
 
 
@@ -190,7 +242,7 @@ def _index_digest(index: bytes, facts: bytes) -> bytes:
 
 
 def _check_version(key: str, version: int) -> None:
-    if version != _VERSION:
+    if version not in (_WITHOUT_BASES, _VERSION):
         raise UnknownFormat(
             f"Pack {key} has format version {version}, which this version does not know."
         )

@@ -1,11 +1,13 @@
 """A repository: its snapshots, and the documents in them."""
 
-from collections.abc import Callable, Generator
+import secrets
+from collections.abc import Generator
 from typing import Self
 
 from telamon.blobs.base import BlobNotFound, BlobStore
-from telamon.errors import ConfigurationError
+from telamon.errors import ConfigurationError, IntegrityError
 from telamon.model.manifest import Manifest, StoredCollection
+from telamon.repository.cipher import KEY_BYTES, Cipher, RandomBytes
 from telamon.repository.codec import CHUNK_KEY_BYTES
 from telamon.repository.config import (
     CONFIG_KEY,
@@ -16,56 +18,87 @@ from telamon.repository.config import (
 )
 from telamon.repository.cut import USUAL_CUT, CutParameters
 from telamon.repository.index import Index
+from telamon.repository.keys import (
+    KEY_PREFIX,
+    RepositoryKeys,
+    RepositorySecret,
+    no_key_opens,
+    open_keys,
+    seal_keys,
+)
 from telamon.repository.manifest import MANIFEST_PREFIX, decode_manifest, manifest_key
-from telamon.repository.reader import read_chunks
+from telamon.repository.reader import ChunkReader
 from telamon.repository.writer import SnapshotWriter
 
 
 class Repository:
     """Made by ``create`` or ``open``. Every method may be called by any thread."""
 
-    def __init__(self, store: BlobStore, config: RepositoryConfig) -> None:
-        self._store = store
+    def __init__(self, store: BlobStore, config: RepositoryConfig, keys: RepositoryKeys) -> None:
         self._config = config
-        self._index = Index(store)
+        self.store = store
+        self.keys = keys
+        self.index = Index(store)
+        self._reader = ChunkReader(store, self.index, keys)
 
     @classmethod
     def create(
         cls,
         store: BlobStore,
-        random_bytes: Callable[[int], bytes],
+        random_bytes: RandomBytes,
         cut: CutParameters = USUAL_CUT,
+        secret: RepositorySecret | None = None,
     ) -> Self:
-        """Make an empty repository in ``store``.
+        """Make an empty repository in ``store``; with a ``secret``, an encrypted one.
 
-        ``random_bytes`` gives as many unpredictable bytes as it is asked for: the repository's id
-        and its secret key come from it. Raises ``ConfigurationError`` if there is a repository.
+        The repository's id and its secret keys come from ``random_bytes``. Raises
+        ``ConfigurationError`` if there is a repository.
         """
+        repository_id = random_bytes(REPOSITORY_ID_BYTES).hex()
+        chunk_key = random_bytes(CHUNK_KEY_BYTES)
+        cipher = sealed = None
+        if secret is not None:
+            data_key = random_bytes(KEY_BYTES)
+            cipher = Cipher(data_key, random_bytes)
+            sealed = seal_keys(chunk_key, data_key, secret, repository_id, random_bytes)
+            # Before the config: a repository whose keys nobody has must never be there.
+            store.put(sealed.key, sealed.data)
         config = RepositoryConfig(
-            repository_id=random_bytes(REPOSITORY_ID_BYTES).hex(),
-            chunk_key=random_bytes(CHUNK_KEY_BYTES),
-            cut=cut,
+            repository_id=repository_id, chunk_key=None if cipher else chunk_key, cut=cut
         )
         if not store.put(CONFIG_KEY, encode_config(config)):
+            if sealed is not None:
+                store.delete(sealed.key)
             raise ConfigurationError(
                 "There is a repository here already. Open it, or choose an empty place."
             )
-        return cls(store, config)
+        return cls(store, config, RepositoryKeys(chunk_key=chunk_key, cipher=cipher))
 
     @classmethod
-    def open(cls, store: BlobStore) -> Self:
+    def open(
+        cls,
+        store: BlobStore,
+        secret: RepositorySecret | None = None,
+        random_bytes: RandomBytes = secrets.token_bytes,
+    ) -> Self:
         """The repository in ``store``.
 
-        Raises ``ConfigurationError`` if there is none, ``IntegrityError`` if its config is
-        damaged, ``UnknownFormat`` if a later program made it.
+        Raises ``ConfigurationError`` if there is none, or it is not encrypted though a ``secret``
+        is given; ``SecretUnreadable`` if it is, and the secret does not open it; ``IntegrityError``
+        if its config is damaged, ``UnknownFormat`` if a later program made it.
         """
-        try:
-            blob = store.get(CONFIG_KEY)
-        except BlobNotFound as error:
+        config = read_config(store)
+        if config.chunk_key is None:
+            chunk_key, data_key = _unlock(store, config, secret, random_bytes)
+            keys = RepositoryKeys(chunk_key=chunk_key, cipher=Cipher(data_key, random_bytes))
+        elif secret is None:
+            keys = RepositoryKeys(chunk_key=config.chunk_key)
+        else:
             raise ConfigurationError(
-                "There is no repository here. Create one, or check the place it is looked for."
-            ) from error
-        return cls(store, decode_config(blob))
+                f"The repository is not encrypted, but a {secret.kind.value.replace('-', ' ')} "
+                "is set for it. Encryption is chosen when a repository is made."
+            )
+        return cls(store, config, keys)
 
     @property
     def repository_id(self) -> str:
@@ -74,26 +107,31 @@ class Repository:
 
     def begin(self) -> SnapshotWriter:
         """A writer of one snapshot, which knows every chunk that is stored now."""
-        self._index.refresh()
-        return SnapshotWriter(self._store, self._index, self._config)
+        self.index.refresh()
+        return SnapshotWriter(self.store, self.index, self._config.cut, self.keys)
 
     def snapshot_ids(self) -> tuple[str, ...]:
         """Every snapshot there is, in the order of the ids."""
         return tuple(
-            info.key.removeprefix(MANIFEST_PREFIX) for info in self._store.list(MANIFEST_PREFIX)
+            info.key.removeprefix(MANIFEST_PREFIX) for info in self.store.list(MANIFEST_PREFIX)
         )
 
     def has_manifest(self, snapshot_id: str) -> bool:
         """Whether the snapshot exists."""
         try:
-            self._store.size(manifest_key(snapshot_id))
+            self.store.size(manifest_key(snapshot_id))
         except BlobNotFound:
             return False
         return True
 
     def manifest(self, snapshot_id: str) -> Manifest:
         """Raises ``BlobNotFound`` if there is no such snapshot, ``IntegrityError`` for damage."""
-        return decode_manifest(snapshot_id, self._store.get(manifest_key(snapshot_id)))
+        blob = self.store.get(manifest_key(snapshot_id))
+        return decode_manifest(snapshot_id, blob, self.keys.cipher)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """End the snapshot's existence; its chunks stay until they are pruned. Idempotent."""
+        self.store.delete(manifest_key(snapshot_id))
 
     def documents(self, stored: StoredCollection) -> Generator[bytes]:
         """The collection's documents in natural order, each item those of one chunk.
@@ -102,6 +140,67 @@ class Repository:
         naming the first chunk that is not, after the chunks before it. Close the iterator if it
         is not read to its end: it reads ahead in threads of its own.
         """
-        if any(self._index.find(chunk.chunk_id) is None for chunk in stored.chunks):
-            self._index.refresh()
-        yield from read_chunks(self._store, self._index, self._config.chunk_key, stored.chunks)
+        if any(self.index.find(chunk.chunk_id) is None for chunk in stored.chunks):
+            self.index.refresh()
+        yield from self._reader.read_all(stored.chunks)
+
+
+def read_config(store: BlobStore) -> RepositoryConfig:
+    """The config of the repository in ``store``; raises as ``Repository.open`` does."""
+    try:
+        blob = store.get(CONFIG_KEY)
+    except BlobNotFound as error:
+        raise ConfigurationError(
+            "There is no repository here. Create one, or check the place it is looked for."
+        ) from error
+    return decode_config(blob)
+
+
+def change_secret(
+    store: BlobStore,
+    old: RepositorySecret,
+    new: RepositorySecret,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> None:
+    """Let ``new`` open an encrypted repository, and no other secret; no data is written anew.
+
+    Killed in the middle, both open it. Who kept a copy of the old ``keys/`` blob and the old secret
+    can still read data that they can reach. Raises as ``Repository.open`` does.
+    """
+    config = read_config(store)
+    if not config.encrypted:
+        raise ConfigurationError(
+            "The repository is not encrypted. Encryption is chosen when a repository is made."
+        )
+    chunk_key, data_key = _unlock(store, config, old, random_bytes)
+    former = [info.key for info in store.list(KEY_PREFIX)]
+    sealed = seal_keys(chunk_key, data_key, new, config.repository_id, random_bytes)
+    store.put(sealed.key, sealed.data)
+    _unlock(store, config, new, random_bytes)  # what replaces the old one is proven first
+    for key in former:
+        store.delete(key)
+
+
+def _unlock(
+    store: BlobStore,
+    config: RepositoryConfig,
+    secret: RepositorySecret | None,
+    random_bytes: RandomBytes,
+) -> tuple[bytes, bytes]:
+    """Chunk key and data key. A damaged ``keys/`` blob is passed over if another one opens."""
+    if secret is None:
+        raise no_key_opens(secret)
+    damage: IntegrityError | None = None
+    for info in store.list(KEY_PREFIX):
+        try:
+            opened = open_keys(
+                info.key, store.get(info.key), secret, config.repository_id, random_bytes
+            )
+        except IntegrityError as error:
+            damage = error
+            continue
+        if opened is not None:
+            return opened
+    if damage is not None:
+        raise damage
+    raise no_key_opens(secret)

@@ -7,26 +7,35 @@ leaves packs that nobody names, and never a manifest that names what is not ther
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from threading import BoundedSemaphore, Lock
+from threading import Condition, Lock
 from types import TracebackType
 from typing import Self
 
 from telamon.blobs.base import BlobStore
-from telamon.errors import IntegrityError
+from telamon.errors import IntegrityError, Unrecoverable
 from telamon.model.manifest import ChunkRef, Manifest
-from telamon.repository.codec import EncodedChunk, encode, name_chunk
-from telamon.repository.config import RepositoryConfig
-from telamon.repository.cut import CutChunk, Cutter
-from telamon.repository.index import Index
-from telamon.repository.manifest import encode_manifest, manifest_key
-from telamon.repository.pack import FinishedPack, PackBuilder, check_whole_pack
+from telamon.repository.codec import (
+    MOST_BASES,
+    EncodedChunk,
+    encode,
+    encode_delta,
+    encrypt,
+    is_delta,
+    name_chunk,
+)
+from telamon.repository.cut import CutChunk, CutParameters, Cutter
+from telamon.repository.index import Index, Location
+from telamon.repository.keys import RepositoryKeys
+from telamon.repository.lineage import Lineage, chunk_start
+from telamon.repository.manifest import decode_manifest, encode_manifest, manifest_key
+from telamon.repository.pack_stream import PackStream
+from telamon.repository.reader import ChunkReader
 
 _THREADS = 2
-_CHUNKS_IN_FLIGHT = 8
-_SALTS = 8
+_IN_FLIGHT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,10 @@ class WriteCounts:
     """Chunks whose bytes the repository, or this snapshot, had already."""
     new_bytes: int = 0
     """Of its new chunks, as they are stored."""
+    delta_chunks: int = 0
+    """New chunks that are stored as a difference from older ones."""
+    delta_bytes: int = 0
+    """Of those, as they are stored."""
 
 
 class SnapshotWriter:
@@ -50,13 +63,17 @@ class SnapshotWriter:
     first error nothing can be committed.
     """
 
-    def __init__(self, store: BlobStore, index: Index, config: RepositoryConfig) -> None:
+    def __init__(
+        self, store: BlobStore, index: Index, cut: CutParameters, keys: RepositoryKeys
+    ) -> None:
         self._store = store
         self._index = index
-        self._config = config
-        self._packs = _PackStream(store, index)
+        self._cut = cut
+        self._keys = keys
+        self._reader = ChunkReader(store, index, keys)
+        self._packs = PackStream(store, index)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="write-chunk")
-        self._in_flight = BoundedSemaphore(_CHUNKS_IN_FLIGHT)
+        self._in_flight = _Budget(_IN_FLIGHT_BYTES)
         self._lock = Lock()
         self._claimed: set[bytes] = set()
         self._counts = WriteCounts()
@@ -78,31 +95,46 @@ class SnapshotWriter:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def add(self, buffers: Iterable[bytes | memoryview]) -> tuple[ChunkRef, ...]:
+    def add(
+        self, buffers: Iterable[bytes | memoryview], previous: Sequence[ChunkRef] = ()
+    ) -> tuple[ChunkRef, ...]:
         """Store the documents of one collection; answer its chunks in the documents' order.
 
-        Each buffer holds whole documents. May be called by several threads at once; waits while
-        the chunks in flight, of all threads, are as many as memory is set aside for. The bytes
-        are durable only after ``commit``. Raises ``IntegrityError`` for bytes that are no
-        documents, whatever the store raises, and whatever ``buffers`` does.
+        Each buffer holds whole documents. ``previous`` are the collection's chunks in an earlier
+        snapshot, in order: what changed little since then is stored as a difference from them. May
+        be called by several threads at once; waits while the chunks in flight, of all threads, take
+        the memory that is set aside for them. The bytes are durable only after ``commit``. Raises
+        ``IntegrityError`` for bytes that are no documents, whatever the store raises, and whatever
+        ``buffers`` does.
         """
-        cutter = Cutter(self._config.cut)
+        cutter = Cutter(self._cut)
+        lineage = Lineage(previous)
         waiting: deque[Future[ChunkRef]] = deque()
         refs: list[ChunkRef] = []
         try:
             for buffer in buffers:
                 for cut in cutter.feed(buffer):
-                    waiting.append(self._submit(cut))
+                    waiting.append(self._submit(cut, lineage))
                 while waiting and waiting[0].done():
                     refs.append(waiting.popleft().result())
             last = cutter.finish()
             if last is not None:
-                waiting.append(self._submit(last))
+                waiting.append(self._submit(last, lineage))
             refs.extend(future.result() for future in waiting)
         except BaseException as error:
             self._fail(error)
             raise
         return tuple(refs)
+
+    def documents(self, chunks: Sequence[ChunkRef]) -> Generator[bytes]:
+        """The documents of chunks that were added or are in the repository, a chunk at a time.
+
+        For whoever finds, while the snapshot is being taken, that some of them changed. Raises
+        ``IntegrityError`` as ``Repository.documents`` does; close it if it is not read to its end.
+        """
+        if any(self._index.find(chunk.chunk_id) is None for chunk in chunks):
+            self._packs.flush()
+        yield from self._reader.read_all(chunks)
 
     def commit(self, manifest: Manifest) -> None:
         """Make the snapshot exist. Call once, after every ``add`` has returned.
@@ -120,33 +152,70 @@ class SnapshotWriter:
             self._fail(error)
             raise
 
-    def _submit(self, cut: CutChunk) -> Future[ChunkRef]:
-        self._in_flight.acquire()
+    def _submit(self, cut: CutChunk, lineage: Lineage) -> Future[ChunkRef]:
+        start = chunk_start(cut.data)
+        ancestors = lineage.ancestors(start, len(cut.data))
+        held_bytes = self._in_flight.take(len(cut.data))
         try:
             self._raise_failure()
-            future = self._pool.submit(self._store_chunk, cut)
+            future = self._pool.submit(self._store_chunk, cut, start, ancestors)
         except BaseException:
-            self._in_flight.release()
+            self._in_flight.give_back(held_bytes)
             raise
         # Runs for cancelled chunks too, so that no other thread waits for them.
-        future.add_done_callback(lambda _: self._in_flight.release())
+        future.add_done_callback(lambda _: self._in_flight.give_back(held_bytes))
         return future
 
-    def _store_chunk(self, cut: CutChunk) -> ChunkRef:
+    def _store_chunk(self, cut: CutChunk, start: int, ancestors: Sequence[ChunkRef]) -> ChunkRef:
         self._raise_failure()
         try:
-            chunk_id = name_chunk(cut.data, self._config.chunk_key)
+            chunk_id = name_chunk(cut.data, self._keys.chunk_key)
             if self._claim(chunk_id, cut):
-                chunk = encode(cut.data)
-                with self._lock:
-                    self._counts = replace(
-                        self._counts, new_bytes=self._counts.new_bytes + len(chunk.stored)
-                    )
+                chunk = self._encode_delta(cut.data, ancestors) or encode(cut.data)
+                if self._keys.cipher is not None:
+                    chunk = encrypt(chunk, chunk_id, self._keys.cipher)
+                self._count_stored(chunk)
                 self._packs.append(chunk_id, chunk, len(cut.data))
         except BaseException as error:
             self._fail(error)
             raise
-        return ChunkRef(chunk_id=chunk_id, documents=cut.documents, size_bytes=len(cut.data))
+        return ChunkRef(
+            chunk_id=chunk_id, documents=cut.documents, size_bytes=len(cut.data), start=start
+        )
+
+    def _encode_delta(self, raw: bytes, ancestors: Sequence[ChunkRef]) -> EncodedChunk | None:
+        """None where there is nothing to differ from, or not enough is the same."""
+        bases = self._whole_chunks(ancestors)
+        if not bases:
+            return None
+        try:
+            documents = [self._reader.read_at(place, base_id) for base_id, place in bases.items()]
+        except Unrecoverable:
+            return None  # the chunk is here, whole; what is damaged is for a check to find
+        return encode_delta(raw, tuple(bases), documents)
+
+    def _whole_chunks(self, ancestors: Sequence[ChunkRef]) -> dict[bytes, Location]:
+        """Chunks that can be bases: the ancestors, or the bases of those that are deltas."""
+        whole: dict[bytes, Location] = {}
+        for ancestor in ancestors:
+            place = self._index.find(ancestor.chunk_id)
+            if place is None:
+                continue
+            for base_id in place.base_ids or (ancestor.chunk_id,):
+                base_place = self._index.find(base_id)
+                if base_place is not None and not is_delta(base_place.encoding):
+                    whole.setdefault(base_id, base_place)
+        return dict(list(whole.items())[:MOST_BASES])
+
+    def _count_stored(self, chunk: EncodedChunk) -> None:
+        delta = is_delta(chunk.encoding)
+        with self._lock:
+            self._counts = replace(
+                self._counts,
+                new_bytes=self._counts.new_bytes + len(chunk.stored),
+                delta_chunks=self._counts.delta_chunks + delta,
+                delta_bytes=self._counts.delta_bytes + (len(chunk.stored) if delta else 0),
+            )
 
     def _claim(self, chunk_id: bytes, cut: CutChunk) -> bool:
         """Count the chunk, and answer whether it falls to the caller to store it."""
@@ -166,20 +235,26 @@ class SnapshotWriter:
     def _require_chunks(self, manifest: Manifest) -> None:
         for stored in manifest.collections:
             for chunk in stored.chunks:
-                raw_bytes = self._index.locate(chunk.chunk_id).raw_bytes
-                if raw_bytes != chunk.size_bytes:
+                place = self._index.locate(chunk.chunk_id)
+                if place.raw_bytes != chunk.size_bytes:
                     raise IntegrityError(
-                        f"Chunk {chunk.chunk_id.hex()} of {stored.spec.namespace} has {raw_bytes} "
-                        f"bytes; the manifest to be written says {chunk.size_bytes}."
+                        f"Chunk {chunk.chunk_id.hex()} of {stored.spec.namespace} has "
+                        f"{place.raw_bytes} bytes; the manifest to be written says "
+                        f"{chunk.size_bytes}."
                     )
+                for base_id in place.base_ids:
+                    self._index.locate(base_id)
 
     def _put_manifest(self, manifest: Manifest) -> None:
         key = manifest_key(manifest.snapshot_id)
-        blob = encode_manifest(manifest)
-        if not self._store.put(key, blob) and self._store.get(key) != blob:
+        blob = encode_manifest(manifest, self._keys.cipher)
+        if not self._store.put(key, blob) and self._present(key, manifest.snapshot_id) != manifest:
             raise IntegrityError(
                 f"Snapshot {manifest.snapshot_id} exists already, with another manifest."
             )
+
+    def _present(self, key: str, snapshot_id: str) -> Manifest:
+        return decode_manifest(snapshot_id, self._store.get(key), self._keys.cipher)
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
@@ -190,55 +265,26 @@ class SnapshotWriter:
             raise self._failure
 
 
-class _PackStream:
-    """The new chunks of all threads, collected in packs and put.
+class _Budget:
+    """Bytes that threads take before they hold them and give back after."""
 
-    One pack may be under way to the store while the next one fills, no more: a thread that fills
-    the second waits for the first.
-    """
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._taken_bytes = 0
+        self._changed = Condition()
 
-    def __init__(self, store: BlobStore, index: Index) -> None:
-        self._store = store
-        self._index = index
-        self._filling = PackBuilder()
-        self._lock = Lock()
-        self._putting = Lock()
+    def take(self, wanted_bytes: int) -> int:
+        """Wait for the bytes, and answer how many are to be given back.
 
-    def append(self, chunk_id: bytes, chunk: EncodedChunk, raw_bytes: int) -> None:
-        """Take a chunk; puts the pack that it fills."""
-        with self._lock:
-            self._filling.add(chunk_id, chunk, raw_bytes)
-            if not self._filling.is_full:
-                return
-            full, self._filling = self._filling, PackBuilder()
-        self._put(full)
-
-    def flush(self) -> None:
-        """Put what has been collected; when it returns, every chunk is in the index."""
-        with self._lock:
-            rest, self._filling = self._filling, PackBuilder()
-        if not rest.is_empty:
-            self._put(rest)
-
-    def _put(self, builder: PackBuilder) -> None:
-        with self._putting:
-            for salt in range(_SALTS):
-                pack = builder.finish(salt)
-                if self._store.put(pack.key, pack.data) or self._is_unharmed(pack):
-                    self._index.add_pack(pack.key, pack.index)
-                    return
-        raise IntegrityError(
-            f"Pack {builder.finish(0).key} and its {_SALTS - 1} substitutes are damaged."
-        )
-
-    def _is_unharmed(self, pack: FinishedPack) -> bool:
-        """Whether the blob that has this pack's name is this pack.
-
-        A crash after a put leaves one, and so does damage to an index. Of a damaged one nothing
-        is deleted, since other snapshots may still read from it.
+        What is more than the whole waits for the whole.
         """
-        try:
-            check_whole_pack(pack.key, self._store.get(pack.key))
-        except IntegrityError:
-            return False
-        return True
+        taking_bytes = min(wanted_bytes, self._most_bytes)
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken_bytes + taking_bytes <= self._most_bytes)
+            self._taken_bytes += taking_bytes
+        return taking_bytes
+
+    def give_back(self, taken_bytes: int) -> None:
+        with self._changed:
+            self._taken_bytes -= taken_bytes
+            self._changed.notify_all()
