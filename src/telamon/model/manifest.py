@@ -113,3 +113,13 @@ class Manifest:
     @property
     def size_bytes(self) -> int:
         return sum(stored.size_bytes for stored in self.collections)
+
+    def find(self, spec: CollectionSpec) -> StoredCollection | None:
+        """The collection that ``spec`` is a later state of: by its UUID, else by its name."""
+        same_name = None
+        for stored in self.collections:
+            if spec.uuid is not None and stored.spec.uuid == spec.uuid:
+                return stored
+            if stored.spec.namespace == spec.namespace:
+                same_name = stored
+        return same_name

@@ -106,6 +106,14 @@ def open_keys(
     return both[:KEY_BYTES], both[KEY_BYTES:]
 
 
+def check_keys(key: str, data: bytes) -> None:
+    """Prove the blob under ``key`` as far as that is possible without its secret.
+
+    Raises as ``open_keys`` does.
+    """
+    decode_record(data, format_name=_FORMAT, versions=(_VERSION,), what=f"The key {key}")
+
+
 def no_key_opens(secret: RepositorySecret | None) -> SecretUnreadable:
     """The error of a repository that cannot be read with what was given."""
     if secret is None:

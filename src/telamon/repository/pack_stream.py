@@ -24,6 +24,8 @@ class PackStream:
         self._filling = PackBuilder()
         self._lock = Lock()
         self._putting = Lock()
+        self.keys: set[str] = set()
+        """Of the packs that were put, those included that were there already."""
 
     def append(self, chunk_id: bytes, chunk: EncodedChunk, raw_bytes: int) -> None:
         """Take a chunk; puts the pack that it fills."""
@@ -47,6 +49,7 @@ class PackStream:
                 pack = builder.finish(salt)
                 if self._store.put(pack.key, pack.data) or self._is_unharmed(pack):
                     self._index.add_pack(pack.key, pack.index)
+                    self.keys.add(pack.key)
                     return
         raise IntegrityError(
             f"Pack {builder.finish(0).key} and its {_SALTS - 1} substitutes are damaged."
