@@ -1,6 +1,7 @@
 """A sink that changes the deployment while it is read."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import bson
 
@@ -16,13 +17,13 @@ class Meddler(Memory):
     """A sink that does a deed to the deployment at a chosen moment, and keeps all it gets."""
 
     def __init__(self, client: Client, deed: Deed, *, at: str, times: int = 1) -> None:
+        super().__init__()
         self.client = client
         self.deed = deed
         self.at = at
         self.times = times
-        self.documents = {}
 
-    def __call__(self, spec: CollectionSpec, batches: Iterator[bytes]) -> None:
+    def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
         """The deed is done as soon as the first batch of the collection ``at`` is there."""
         kept: list[bytes] = []
         for number, batch in enumerate(batches):
@@ -30,10 +31,10 @@ class Meddler(Memory):
             if number == 0 and str(spec.namespace) == self.at and self.times > 0:
                 self.times -= 1
                 self.deed(self.client)
-        self.documents[spec] = kept
+        super().add(spec, part, iter(kept))
 
-    def take(self, attempts: int = 5) -> SnapshotFacts:
-        self.facts = read_snapshot(self.client, self, parallel=1, attempts=attempts)
+    def take(self, attempts: int = 5, **options: Any) -> SnapshotFacts:
+        self.facts = read_snapshot(self.client, self, parallel=1, attempts=attempts, **options)
         return self.facts
 
     def names(self) -> list[str]:
@@ -42,7 +43,7 @@ class Meddler(Memory):
     def ids(self, name: str) -> list[object]:
         spec = next(spec for spec in self.facts.collections if str(spec.namespace) == name)
         return [
-            document["_id"] for batch in self.documents[spec] for document in bson.decode_all(batch)
+            document["_id"] for batch in self.pieces(spec) for document in bson.decode_all(batch)
         ]
 
 

@@ -1,7 +1,6 @@
 """A snapshot in memory, and what two deployments are compared by."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, cast
 
 from bson.codec_options import CodecOptions
@@ -11,6 +10,7 @@ from pymongo.database import Database
 from telamon.model.manifest import ChunkRef, CollectionSpec, StoredCollection
 from telamon.mongo.connect import Client
 from telamon.mongo.elements import document_end
+from telamon.mongo.reading import Change
 from telamon.mongo.restore import Restore
 from telamon.mongo.snapshot import SnapshotFacts, read_snapshot
 from tests.conftest import SYSTEM_DATABASES
@@ -20,12 +20,28 @@ JOB = "5f0000000000000000000001"
 _HASH_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 
 
-@dataclass
 class Memory:
     """Keeps what ``read_snapshot`` hands out, and serves it to a restore."""
 
     facts: SnapshotFacts
-    documents: dict[CollectionSpec, list[bytes]]
+
+    def __init__(self) -> None:
+        self.parts: dict[bytes, dict[int, list[bytes]]] = {}
+
+    def begin(self, spec: CollectionSpec, expected_bytes: int) -> None:
+        assert expected_bytes >= 0
+        self.parts[uuid_of(spec)] = {}
+
+    def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
+        self.parts[uuid_of(spec)][part] = list(batches)
+
+    def change(self, spec: CollectionSpec, change: Change) -> None:
+        self.parts[uuid_of(spec)] = {0: list(change(iter(self.pieces(spec))))}
+
+    def pieces(self, spec: CollectionSpec) -> list[bytes]:
+        """The documents of a collection, in order."""
+        parts = self.parts.get(spec.uuid or b"", {})
+        return [piece for number in sorted(parts) for piece in parts[number]]
 
     @property
     def collections(self) -> list[StoredCollection]:
@@ -35,7 +51,7 @@ class Memory:
         """Told by its name, so that a test may alter the rest of a spec."""
         namespace = stored.spec.namespace
         spec = next(spec for spec in self.facts.collections if spec.namespace == namespace)
-        return iter(self.documents[spec])
+        return iter(self.pieces(spec))
 
     def count(self, name: str) -> int:
         """How many documents the collection ``db.name`` has here."""
@@ -51,7 +67,7 @@ class Memory:
         return Restore(client, **{**arguments, **changes})
 
     def _stored(self, spec: CollectionSpec) -> StoredCollection:
-        pieces = self.documents.get(spec, [])
+        pieces = self.pieces(spec)
         refs = (
             ChunkRef(chunk_id=b"", documents=count(piece), size_bytes=len(piece))
             for piece in pieces
@@ -59,15 +75,16 @@ class Memory:
         return StoredCollection(spec=spec, chunks=tuple(refs))
 
 
-def take(client: Client) -> Memory:
+def take(client: Client, **options: Any) -> Memory:
     """A snapshot of the whole deployment."""
-    documents: dict[CollectionSpec, list[bytes]] = {}
+    memory = Memory()
+    memory.facts = read_snapshot(client, memory, **options)
+    return memory
 
-    def keep(spec: CollectionSpec, batches: Iterator[bytes]) -> None:
-        documents[spec] = list(batches)
 
-    facts = read_snapshot(client, keep)
-    return Memory(facts, documents)
+def uuid_of(spec: CollectionSpec) -> bytes:
+    assert spec.uuid is not None
+    return spec.uuid
 
 
 def restore_all(memory: Memory, client: Client) -> None:

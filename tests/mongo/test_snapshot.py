@@ -2,22 +2,21 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import bson
 import pytest
-from pymongo.errors import OperationFailure
 
 from telamon.errors import CatalogChanged, DeploymentUnavailable, SnapshotFailed
-from telamon.model.manifest import ClusterTime, CollectionSpec
+from telamon.model.manifest import CollectionSpec
 from telamon.mongo.catalog import read_catalog
 from telamon.mongo.connect import Client, open_client
 from telamon.mongo.oplog import last_write
-from telamon.mongo.read import raw_batches
+from telamon.mongo.read import Scan
 from telamon.mongo.snapshot import read_snapshot
 from tests.conftest import Mongod
 from tests.mongo.meddler import Deed, Meddler, fill
-from tests.mongo.memory import take
+from tests.mongo.memory import Memory, take
 from tests.mongo.trouble import kill
 
 # One point in time
@@ -201,12 +200,13 @@ def test_what_a_sink_raises_comes_out_and_no_thread_is_left(source: Mongod) -> N
     fill(source.client, "first", 3000, size_bytes=2000)
     fill(source.client, "second", 3000, size_bytes=2000)
 
-    def refuse(spec: CollectionSpec, batches: Iterator[bytes]) -> None:
-        next(batches)
-        raise OSError("disk full")
+    class FullDisk(Memory):
+        def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
+            next(batches)
+            raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        read_snapshot(source.client, refuse)
+        read_snapshot(source.client, FullDisk())
 
     assert [one.name for one in threading.enumerate() if one.name.startswith("telamon")] == []
 
@@ -215,12 +215,14 @@ def test_a_sink_that_stops_early_is_no_snapshot(source: Mongod) -> None:
     fill(source.client, "first", 3000, size_bytes=2000)
 
     with pytest.raises(SnapshotFailed, match=r"shop\.first was not read to its end"):
-        read_snapshot(source.client, take_one)
+        read_snapshot(source.client, TakeOne())
 
 
-def take_one(spec: CollectionSpec, batches: Iterator[bytes]) -> None:
+class TakeOne(Memory):
     """A sink with a fault."""
-    next(batches)
+
+    def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
+        next(batches)
 
 
 def test_a_read_that_is_abandoned_leaves_no_cursor_open(source: Mongod) -> None:
@@ -229,7 +231,7 @@ def test_a_read_that_is_abandoned_leaves_no_cursor_open(source: Mongod) -> None:
     assert spec.uuid is not None
     before = open_cursors(source.client)
 
-    batches = raw_batches(source.client, "shop", spec.uuid, last_write(source.client))
+    batches = Scan(source.client, "shop", spec.uuid).batches(last_write(source.client))
     next(batches)
     batches.close()
 
@@ -238,40 +240,6 @@ def test_a_read_that_is_abandoned_leaves_no_cursor_open(source: Mongod) -> None:
 
 def open_cursors(client: Client) -> int:
     return int(client.admin.command("serverStatus")["metrics"]["cursor"]["open"]["total"])
-
-
-# A history that is too short
-
-
-def test_a_read_longer_than_the_servers_history_fails_and_says_what_to_do(
-    own_mongod: Mongod,
-) -> None:
-    fill(own_mongod.client, "first", 12_000, size_bytes=2000)
-    meddler = Meddler(own_mongod.client, forget_history, at="shop.first")
-
-    with pytest.raises(
-        SnapshotFailed, match=r"minSnapshotHistoryWindowInSeconds is 0\).*Raise the"
-    ):
-        meddler.take()
-
-
-def forget_history(client: Client) -> None:
-    """Make the server forget all up to now."""
-    (spec,) = read_catalog(client)
-    assert spec.uuid is not None
-    now = last_write(client)
-    client.admin.command({"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0})
-    while not is_forgotten(client, spec.uuid, now):
-        client["shop"]["first"].insert_one({})
-
-
-def is_forgotten(client: Client, uuid: bytes, time: ClusterTime) -> bool:
-    with closing(raw_batches(client, "shop", uuid, time)) as batches:
-        try:
-            next(batches)
-        except OperationFailure as error:
-            return error.code == 239
-    return False
 
 
 # The end of a server

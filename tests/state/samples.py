@@ -101,6 +101,7 @@ def snapshot(**changes: Any) -> Snapshot:
         mongodb_version=None,
         documents=0,
         size_bytes=0,
+        expected_bytes=0,
         new_bytes=0,
         failure=None,
     )

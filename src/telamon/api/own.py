@@ -37,6 +37,7 @@ class SnapshotView(Wire, kw_only=True, frozen=True):
     consistency: str | UnsetType = UNSET
     created_at: datetime | UnsetType = UNSET
     documents: int
+    expected_bytes: int
     expires_at: datetime
     failure: str | UnsetType = UNSET
     finished_at: datetime | UnsetType = UNSET
@@ -117,6 +118,7 @@ def _snapshot(found: Snapshot) -> SnapshotView:
         consistency=found.consistency.value if found.consistency else UNSET,
         created_at=found.taken_at or UNSET,
         documents=found.documents,
+        expected_bytes=found.expected_bytes,
         expires_at=found.expires_at,
         failure=found.failure or UNSET,
         finished_at=found.finished_at or UNSET,

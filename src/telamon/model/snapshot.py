@@ -31,8 +31,8 @@ class SnapshotType(StrEnum):
 class Snapshot:
     """``taken_at`` is the wall-clock second of ``cluster_time``; both None until it is completed.
 
-    ``size_bytes`` counts documents before compression, ``new_bytes`` what this snapshot added to
-    the repository.
+    ``size_bytes`` counts documents before compression, of ``expected_bytes`` or about as many while
+    it is in progress; ``new_bytes`` is what this snapshot added to the repository.
     """
 
     id: str
@@ -50,5 +50,6 @@ class Snapshot:
     mongodb_version: str | None
     documents: int
     size_bytes: int
+    expected_bytes: int
     new_bytes: int
     failure: str | None

@@ -1,14 +1,14 @@
 """What a deployment holds: collections, views and time series, with options and indexes as bytes."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure
 
 from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.mongo.connect import Client
-from telamon.mongo.read import RAW
+from telamon.mongo.read import raw_documents
 from telamon.mongo.shadow import SHADOW_PREFIX, user_databases
 from telamon.mongo.write import NAMESPACE_NOT_FOUND, Commands
 
@@ -94,5 +94,4 @@ def _read_indexes(database: Commands, name: str) -> tuple[bytes, ...] | None:
 
 
 def _entries(database: Commands, command: dict[str, Any]) -> list[Raw]:
-    # PyMongo's annotation does not know that the codec decides what the cursor yields.
-    return cast("list[Raw]", list(database.cursor_command(command, codec_options=RAW)))
+    return list(raw_documents(database, command))

@@ -31,13 +31,13 @@ def is_written(
     """
     assert spec.uuid is not None
     oldest = _first(client, {}, until)
-    if oldest is None or oldest["ts"] > _timestamp(after):
+    if oldest is None or oldest["ts"] > to_timestamp(after):
         return True
     uuid = Binary(spec.uuid, _UUID_SUBTYPE)
     inside = {"ns": str(spec.namespace)}, {"ui": uuid}
     applied = {"o.applyOps": {"$elemMatch": {"$or": inside}}}
     nested = {"o.applyOps.o.applyOps": {"$elemMatch": {"$or": inside}}}
-    period = {"ts": {"$gt": _timestamp(after), "$lte": _timestamp(until)}}
+    period = {"ts": {"$gt": to_timestamp(after), "$lte": to_timestamp(until)}}
     return _first(client, {**period, "$or": [*inside, applied, nested]}, until) is not None
 
 
@@ -51,12 +51,13 @@ def _first(client: Client, condition: dict[str, Any], until: ClusterTime) -> dic
             "limit": 1,
             "singleBatch": True,
             "projection": {"ts": 1},
-            "readConcern": {"level": "majority", "afterClusterTime": _timestamp(until)},
+            "readConcern": {"level": "majority", "afterClusterTime": to_timestamp(until)},
         }
     )
     entries: list[dict[str, Any]] = reply["cursor"]["firstBatch"]
     return entries[0] if entries else None
 
 
-def _timestamp(time: ClusterTime) -> Timestamp:
+def to_timestamp(time: ClusterTime) -> Timestamp:
+    """As BSON has it."""
     return Timestamp(time.seconds, time.increment)

@@ -11,29 +11,32 @@ Killed before 3, it leaves chunks that nobody names and is taken again; killed b
 only does 4.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
+from threading import Lock
 
 import structlog
 from sqlalchemy import Connection
 
 from telamon.clock import Clock
-from telamon.errors import SnapshotFailed, SnapshotNotPossible, TelamonError
+from telamon.errors import SnapshotFailed, SnapshotNotPossible, TelamonError, Unrecoverable
 from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
 from telamon.jobs.worker import Steps
 from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_READERS, ApiKey
 from telamon.model.instance import Instance, InstanceState
 from telamon.model.manifest import (
+    ChunkRef,
     CollectionSpec,
     Consistency,
     Manifest,
-    Namespace,
     StoredCollection,
 )
 from telamon.model.page import Page
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.mongo.connect import connected, examine
+from telamon.mongo.reading import Change
 from telamon.mongo.snapshot import read_snapshot
 from telamon.operations.access import find_instance
 from telamon.operations.credentials import Credentials
@@ -46,6 +49,8 @@ from telamon.state.moments import from_seconds
 
 DEFAULT_RETENTION_DAYS = 35
 _ATTEMPTS_AT_MOST = 3
+
+Chunks = tuple[ChunkRef, ...]
 
 _log = structlog.get_logger()
 
@@ -88,6 +93,7 @@ class Snapshots:
                 mongodb_version=None,
                 documents=0,
                 size_bytes=0,
+                expected_bytes=0,
                 new_bytes=0,
                 failure=None,
             )
@@ -156,8 +162,9 @@ class TakeSnapshot:
             deployment = examine(client)
             self._begin(snapshot_id, deployment.mongodb_version)
             with self._repository.begin() as writer:
-                stored = _Stored(writer)
-                facts = read_snapshot(client, stored.add)
+                noted = _Noted(self._db, snapshot_id, writer, self._clock)
+                stored = _Stored(writer, self._before(instance.id), noted)
+                facts = read_snapshot(client, stored)
                 manifest = Manifest(
                     snapshot_id=snapshot_id,
                     group_id=instance.group_id,
@@ -181,6 +188,18 @@ class TakeSnapshot:
                 )
                 return manifest, writer.counts.new_bytes
 
+    def _before(self, instance_id: str) -> Manifest | None:
+        """The newest snapshot of the instance, for chunks to be stored as differences from its."""
+        newest = self._db.look(lambda tx: rows.newest_completed(tx, instance_id))
+        if newest is None:
+            return None
+        try:
+            return self._repository.manifest(newest)
+        except Unrecoverable as error:
+            # This snapshot is whole without it.
+            _log.warning("no_previous_manifest", action="take_snapshot", reason=error.message)
+            return None
+
     def _find(self, tx: Connection, snapshot_id: str) -> tuple[Instance, str]:
         snapshot = rows.by_id(tx, snapshot_id)
         instance = instances.by_id(tx, snapshot.instance_id)
@@ -196,23 +215,78 @@ class TakeSnapshot:
             )
 
 
-class _Stored:
-    """Where the documents of each collection have gone; the last word on each counts."""
+class _Noted:
+    """Writes down how far a snapshot is, once a second at most."""
 
-    def __init__(self, writer: SnapshotWriter) -> None:
+    def __init__(
+        self, db: Database, snapshot_id: str, writer: SnapshotWriter, clock: Clock
+    ) -> None:
+        self._db = db
+        self._snapshot_id = snapshot_id
         self._writer = writer
-        self._collections: dict[Namespace, StoredCollection] = {}
+        self._clock = clock
+        self._last = clock()
+        self._lock = Lock()
 
-    def add(self, spec: CollectionSpec, buffers: Iterator[bytes]) -> None:
-        """Called from several threads, each with collections of its own."""
-        chunks = self._writer.add(buffers)
-        self._collections[spec.namespace] = StoredCollection(spec=spec, chunks=chunks)
+    def __call__(self, expected_bytes: int) -> None:
+        now = self._clock()
+        with self._lock:
+            if now == self._last:
+                return
+            self._last = now
+        counts = self._writer.counts
+        self._db.transact(
+            lambda tx: rows.progress(
+                tx,
+                self._snapshot_id,
+                documents=counts.documents,
+                size_bytes=counts.raw_bytes,
+                expected_bytes=expected_bytes,
+                new_bytes=counts.new_bytes,
+            )
+        )
+
+
+class _Stored:
+    """Where the documents of each collection have gone. Called from several threads."""
+
+    def __init__(
+        self, writer: SnapshotWriter, previous: Manifest | None, progress: Callable[[int], None]
+    ) -> None:
+        """``progress`` is told how many bytes are expected in all, after every batch."""
+        self._writer = writer
+        self._previous = previous
+        self._progress = progress
+        self._parts: dict[bytes | None, dict[int, Chunks]] = {}
+        self._expected: dict[bytes | None, int] = {}
+
+    def begin(self, spec: CollectionSpec, expected_bytes: int) -> None:
+        self._parts[spec.uuid] = {}
+        self._expected[spec.uuid] = expected_bytes
+
+    def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
+        """Called with several parts of one collection at once."""
+        chunks = self._writer.add(self._watched(batches), self._before(spec))
+        self._parts[spec.uuid][part] = chunks
+
+    def change(self, spec: CollectionSpec, change: Change) -> None:
+        with closing(self._writer.documents(self._chunks(spec))) as documents:
+            chunks = self._writer.add(change(documents), self._before(spec))
+        self._parts[spec.uuid] = {0: chunks}
 
     def collection(self, spec: CollectionSpec) -> StoredCollection:
         """What was stored of a collection; one without documents, such as a view, has no chunks."""
-        return StoredCollection(
-            spec=spec,
-            chunks=self._collections[spec.namespace].chunks
-            if spec.namespace in self._collections
-            else (),
-        )
+        return StoredCollection(spec=spec, chunks=self._chunks(spec))
+
+    def _chunks(self, spec: CollectionSpec) -> Chunks:
+        parts = self._parts.get(spec.uuid, {})
+        return tuple(chunk for number in sorted(parts) for chunk in parts[number])
+
+    def _before(self, spec: CollectionSpec) -> Chunks:
+        stored = None if self._previous is None else self._previous.find(spec)
+        return () if stored is None else stored.chunks
+
+    def _watched(self, batches: Iterator[bytes]) -> Iterator[bytes]:
+        for batch in batches:
+            yield batch
+            self._progress(sum(self._expected.values()))

@@ -32,6 +32,48 @@ def insert(tx: Connection, new: Snapshot) -> None:
     )
 
 
+def insert_completed(tx: Connection, found: Snapshot) -> bool:
+    """A snapshot that the repository has; answers False, and does nothing, if there is a row of it.
+
+    ``found`` has a cluster time and a consistency.
+    """
+    assert found.cluster_time is not None
+    assert found.finished_at is not None
+    assert found.consistency is not None
+    if tx.execute(sa.select(snapshot.c.id).where(snapshot.c.id == found.id)).first() is not None:
+        return False
+    tx.execute(
+        snapshot.insert().values(
+            id=found.id,
+            instance_id=found.instance_id,
+            status=SnapshotStatus.COMPLETED.value,
+            snapshot_type=found.snapshot_type.value,
+            requested_at=to_seconds(found.requested_at),
+            finished_at=to_seconds(found.finished_at),
+            expires_at=to_seconds(found.expires_at),
+            cluster_seconds=found.cluster_time.seconds,
+            cluster_increment=found.cluster_time.increment,
+            consistency=found.consistency.value,
+            mongodb_version=found.mongodb_version,
+            documents=found.documents,
+            size_bytes=found.size_bytes,
+            expected_bytes=found.expected_bytes,
+            new_bytes=found.new_bytes,
+        )
+    )
+    return True
+
+
+def completed_ids(tx: Connection) -> tuple[str, ...]:
+    """Every snapshot whose manifest should be in the repository, by id."""
+    rows = tx.execute(
+        sa.select(snapshot.c.id)
+        .where(snapshot.c.status == SnapshotStatus.COMPLETED.value)
+        .order_by(snapshot.c.id)
+    )
+    return tuple(snapshot_id for (snapshot_id,) in rows)
+
+
 def by_id(tx: Connection, snapshot_id: str) -> Snapshot:
     """Raises SnapshotNotFound."""
     row = tx.execute(_SELECT.where(snapshot.c.id == snapshot_id)).first()
@@ -82,6 +124,40 @@ def start(tx: Connection, snapshot_id: str, *, mongodb_version: str | None) -> i
     return int(tx.execute(attempts).scalar_one())
 
 
+def progress(
+    tx: Connection,
+    snapshot_id: str,
+    *,
+    documents: int,
+    size_bytes: int,
+    expected_bytes: int,
+    new_bytes: int,
+) -> None:
+    """How far the worker is. A snapshot that has ended stays as it is."""
+    tx.execute(
+        _unfinished(snapshot_id).values(
+            documents=documents,
+            size_bytes=size_bytes,
+            expected_bytes=expected_bytes,
+            new_bytes=new_bytes,
+        )
+    )
+
+
+def newest_completed(tx: Connection, instance_id: str) -> str | None:
+    """The id of the instance's latest snapshot that is in the repository."""
+    found = tx.execute(
+        sa.select(snapshot.c.id)
+        .where(
+            snapshot.c.instance_id == instance_id,
+            snapshot.c.status == SnapshotStatus.COMPLETED.value,
+        )
+        .order_by(snapshot.c.requested_at.desc(), snapshot.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
 def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime) -> None:
     """The manifest is in the repository."""
     tx.execute(
@@ -94,6 +170,7 @@ def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime
             mongodb_version=manifest.mongodb_version,
             documents=manifest.documents,
             size_bytes=manifest.size_bytes,
+            expected_bytes=manifest.size_bytes,
             new_bytes=new_bytes,
         )
     )
@@ -134,6 +211,7 @@ def _snapshot(row: "Row[tuple[object, ...]]") -> Snapshot:
         mongodb_version=row.mongodb_version,
         documents=row.documents,
         size_bytes=row.size_bytes,
+        expected_bytes=row.expected_bytes,
         new_bytes=row.new_bytes,
         failure=row.failure,
     )

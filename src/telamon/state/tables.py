@@ -16,6 +16,9 @@ organization = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("requires_access_list", sa.Boolean, nullable=False),
+    sa.Column("skips_default_alerts", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("settings", sa.JSON, nullable=False, server_default="{}"),  # those not by default
+    sa.Column("is_closed", sa.Boolean, nullable=False, server_default=sa.false()),  # as a project
 )
 
 project = sa.Table(
@@ -25,6 +28,10 @@ project = sa.Table(
     sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("has_default_alerts", sa.Boolean, nullable=False, server_default=sa.true()),
+    # Deleted, but for what old snapshots name; its own name is free again then.
+    sa.Column("is_closed", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("org_id", "name", name="project_name"),
 )
 
@@ -54,6 +61,78 @@ api_key_access = sa.Table(
     sa.Column("api_key_id", _ID, sa.ForeignKey("api_key.id"), primary_key=True),
     sa.Column("cidr_block", sa.Text, primary_key=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+network_permission = sa.Table(
+    "network_permission",
+    metadata,
+    sa.Column("group_id", _ID, sa.ForeignKey("project.id"), primary_key=True),
+    sa.Column("entry", sa.Text, primary_key=True),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger),
+)
+
+service_account = sa.Table(
+    "service_account",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+service_account_role = sa.Table(
+    "service_account_role",
+    metadata,
+    sa.Column("service_account_id", _ID, sa.ForeignKey("service_account.id"), primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("group_id", sa.Text, primary_key=True),  # empty: the whole organization
+)
+
+service_account_access = sa.Table(
+    "service_account_access",
+    metadata,
+    sa.Column("service_account_id", _ID, sa.ForeignKey("service_account.id"), primary_key=True),
+    sa.Column("cidr_block", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+service_account_secret = sa.Table(
+    "service_account_secret",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column(
+        "service_account_id",
+        _ID,
+        sa.ForeignKey("service_account.id"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("secret_hash", sa.LargeBinary, nullable=False),
+    sa.Column("tail", sa.Text, nullable=False),  # shown behind asterisks
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("last_used_at", sa.BigInteger),
+)
+
+access_token = sa.Table(
+    "access_token",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column(
+        "secret_id", _ID, sa.ForeignKey("service_account_secret.id"), nullable=False, index=True
+    ),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)
+
+token_request = sa.Table(
+    "token_request",
+    metadata,
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("started_at", sa.BigInteger, nullable=False),  # of the minute that is counted
+    sa.Column("requests", sa.Integer, nullable=False),
 )
 
 digest_use = sa.Table(
@@ -116,6 +195,7 @@ snapshot = sa.Table(
     sa.Column("mongodb_version", sa.Text),
     sa.Column("documents", sa.BigInteger, nullable=False, default=0),
     sa.Column("size_bytes", sa.BigInteger, nullable=False, default=0),
+    sa.Column("expected_bytes", sa.BigInteger, nullable=False, default=0, server_default="0"),
     sa.Column("new_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("failure", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),

@@ -53,6 +53,7 @@ def add_snapshot(
         mongodb_version=None,
         documents=0,
         size_bytes=0,
+        expected_bytes=0,
         new_bytes=0,
         failure=None,
     )

@@ -246,7 +246,7 @@ async def test_telamons_own_view_of_a_completed_snapshot_is_this_to_the_byte(
     assert answer.content == (
         b'{"clusterTime":"1772364600.7","consistency":"snapshot",'
         b'"createdAt":"2026-03-01T11:30:00Z","documents":1000,'
-        b'"expiresAt":"2026-04-05T11:30:00Z","finishedAt":"2026-03-01T11:30:20Z",'
+        b'"expectedBytes":3000000000,"expiresAt":"2026-04-05T11:30:00Z","finishedAt":"2026-03-01T11:30:20Z",'
         b'"id":"65a0000000000000000000b1","instanceName":"orders","mongodVersion":"6.0.5",'
         b'"newBytes":4096,"requestedAt":"2026-03-01T11:30:00Z","sizeBytes":3000000000,'
         b'"snapshotType":"onDemand","status":"completed"}'
@@ -261,7 +261,7 @@ async def test_telamons_own_view_says_why_a_snapshot_failed(
     answer = await client.get(f"{snapshots_of(OWN)}/{SNAPSHOT_ID}")
 
     assert answer.content == (
-        b'{"documents":0,"expiresAt":"2026-04-05T11:30:00Z",'
+        b'{"documents":0,"expectedBytes":0,"expiresAt":"2026-04-05T11:30:00Z",'
         b'"failure":"The snapshot is too old (239).","finishedAt":"2026-03-01T11:30:20Z",'
         b'"id":"65a0000000000000000000b1","instanceName":"orders","mongodVersion":"6.0.5",'
         b'"newBytes":0,"requestedAt":"2026-03-01T11:30:00Z","sizeBytes":0,'
