@@ -139,8 +139,8 @@ def test_another_salt_gives_the_same_chunks_another_name() -> None:
     check_whole_pack(second.key, bytes(second.data))
 
 
-def test_a_pack_is_full_at_64_mib(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pack_module.PACK_TARGET_BYTES == 67108864
+def test_a_pack_is_full_at_32_mib(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pack_module.PACK_TARGET_BYTES == 33554432
     monkeypatch.setattr(pack_module, "PACK_TARGET_BYTES", 20)
     builder = PackBuilder()
     fullness = []

@@ -14,7 +14,7 @@ from telamon.errors import IntegrityError, UnknownFormat
 from telamon.repository.codec import CHUNK_ID_BYTES, MOST_BASES, EncodedChunk, is_delta
 
 PACK_PREFIX = "packs/"
-PACK_TARGET_BYTES = 64 * 1024 * 1024
+PACK_TARGET_BYTES = 32 * 1024 * 1024
 FOOTER_BYTES = 52
 RECORD_BYTES = 48
 _VERSION = 2
