@@ -4,8 +4,9 @@ PyMongo's own raw cursors make a Python object of every document before they joi
 Here a reply stays one object, and the array of its documents is cut out of it whole.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -76,9 +77,9 @@ class Scan:
         snapshot read) each batch is majority-committed, and as new as ``after`` or newer; the whole
         is then of no single time.
 
-        A batch aims at 4 MB and holds at most 16 MB. One batch is read ahead by a thread; the
-        cursor is killed and the session given back when the generator ends or is closed. PyMongo's
-        errors come out as they are; after one, another call goes on behind the last batch yielded.
+        A batch aims at 4 MB and holds at most 16 MB. Up to two batches are read ahead by a thread;
+        the cursor is killed and the session given back when the generator ends or is closed.
+        PyMongo's errors come out as they are; after one, another call goes on behind the last batch yielded.
         Raises ``PositionLost`` where nobody can tell where that was.
         """
         concern = _read_concern(at, after)
@@ -86,20 +87,18 @@ class Scan:
             cursor = _Cursor(self._database, session, tracks=not capped)
             reader = ThreadPoolExecutor(1, thread_name_prefix="telamon-read")
             try:
-                ahead = reader.submit(self._begin, cursor, concern)
-                while True:
-                    batch = ahead.result()
-                    is_open = cursor.is_open and not self._is_beyond(batch)
-                    if is_open:
-                        ahead = reader.submit(cursor.get_more)
+                # Two at a time, so that a request follows an answer without waiting for this thread.
+                ahead: deque[Future[_Batch | None]] = deque()
+                ahead.append(reader.submit(self._begin, cursor, concern))
+                ahead.append(reader.submit(self._go_on, cursor))
+                while (batch := ahead.popleft().result()) is not None:
+                    ahead.append(reader.submit(self._go_on, cursor))
                     documents = self._inside(batch, is_fixed=at is not None)
                     if documents:
                         yield documents
                     self._token = batch.token or self._token
-                    if not is_open:
-                        return
             finally:
-                reader.shutdown(wait=True)
+                reader.shutdown(wait=True, cancel_futures=True)
                 cursor.close()
 
     def _begin(self, cursor: "_Cursor", concern: dict[str, object]) -> "_Batch":
@@ -123,19 +122,23 @@ class Scan:
             raise PositionLost
         return cursor.find(self._uuid, concern, None)
 
-    def _is_beyond(self, batch: "_Batch") -> bool:
-        record = _record(batch.token)
-        return self._part.end is not None and record is not None and record >= self._part.end.record
+    def _go_on(self, cursor: "_Cursor") -> "_Batch | None":
+        """The next batch; None behind the last one, and behind the range."""
+        record = _record(cursor.token)
+        end = self._part.end
+        is_beyond = end is not None and record is not None and record >= end.record
+        return None if is_beyond or not cursor.is_open else cursor.get_more()
 
     def _inside(self, batch: "_Batch", *, is_fixed: bool) -> bytes:
         """The documents of a batch that belong to the range."""
+        documents = documents_of_array(batch.array)
         end = self._part.end
         record = _record(batch.token)
         if end is None or (record is not None and record <= end.record):
-            return batch.documents
+            return documents
         if is_fixed:
-            return _before_id(batch.documents, end.next_id)
-        return self._before_record(batch.documents, end.record)
+            return _before_id(documents, end.next_id)
+        return self._before_record(documents, end.record)
 
     def _before_record(self, documents: bytes, record: int) -> bytes:
         """As ``_before_id``, where the document after the range may be gone by now.
@@ -169,7 +172,8 @@ class PositionLost(Exception):
 
 
 class _Batch(NamedTuple):
-    documents: bytes
+    array: memoryview
+    """A BSON array of documents, inside the server's answer."""
     token: bytes | None
     """The server's name of the place behind the last document: a BSON document."""
 
@@ -186,6 +190,8 @@ class _Cursor:
         self._id = 0
         self._name = ""
         self._batch_documents = _FIRST_BATCH_DOCUMENTS
+        self.token: bytes | None = None
+        """Of the last batch."""
 
     @property
     def is_open(self) -> bool:
@@ -226,25 +232,36 @@ class _Cursor:
     def _batch(self, command: dict[str, object]) -> _Batch:
         self._id = 0  # a server ends the cursor of a request that fails
         reply = self._database.command(command, codec_options=RAW, session=self._session)
-        cursor = reply["cursor"].raw
-        documents, token = b"", None
+        # Views all the way: a copy of some megabytes is what this module is there to save.
+        cursor = _field(memoryview(reply.raw), b"cursor")
+        array = memoryview(b"")
+        self.token = None
         for element in elements(cursor):
             value = cursor[element.value : element.end]
             if element.name in {b"firstBatch", b"nextBatch"}:
-                documents = documents_of_array(value)
+                array = value
             elif element.name == b"id":
                 self._id = int.from_bytes(value, "little", signed=True)
             elif element.name == b"ns":
                 self._name = bytes(value[4:-1]).decode().partition(".")[2]
             elif element.name == b"postBatchResumeToken":
-                token = bytes(value)
-        self._adapt(len(documents))
-        return _Batch(documents, token)
+                self.token = bytes(value)
+        self._adapt(len(array))
+        return _Batch(array, self.token)
 
     def _adapt(self, batch_bytes: int) -> None:
         """Ask for as many documents as the last batch tells to be near the target."""
         wanted = self._batch_documents * _TARGET_BYTES // max(batch_bytes, 1)
         self._batch_documents = min(max(wanted, 1), _MOST_BATCH_DOCUMENTS)
+
+
+def _field(document: memoryview, name: bytes) -> memoryview:
+    """The value of a field that every answer to a find has."""
+    return next(
+        document[element.value : element.end]
+        for element in elements(document)
+        if element.name == name
+    )
 
 
 def _natural(token: bytes | None) -> dict[str, object]:
