@@ -51,7 +51,7 @@ fmt: install  ## format, and mend what the linter can
 	$(BIN)/ruff format --quiet src tests tools benchmarks
 
 BENCH ?=
-bench: install  ## measure (BENCH="--size-mb 64 --rounds 3"), and write benchmarks/results.md
+bench: install  ## measure (BENCH="--size-mb 64 --only read,first"), and write benchmarks/results.md
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean:  ## remove the environment and every cache

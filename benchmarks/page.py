@@ -17,6 +17,7 @@ from telamon.jobs.queue import JobQueue, migrate
 from telamon.model.instance import Instance, InstanceKind, InstanceState, Provider
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.operations.access import Access
+from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
 from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
@@ -41,6 +42,7 @@ def app_with_jobs(folder: Path, jobs: int) -> tuple[ASGIApp, httpx.DigestAuth, s
     queue = JobQueue(db.engine)
     services = Services(
         access=access,
+        administration=administration(db, access, clock=system_clock, new_id=new_id),
         instances=Instances(
             db, queue, Credentials(sealer), mongod=None, clock=system_clock, new_id=new_id
         ),

@@ -141,6 +141,7 @@ def test_what_is_written_during_the_reading_is_in_the_snapshot(
     meddler = Meddler(filled, forgetting(deed), at="shop.first")
     started = last_write(filled)
     meddler.take(attempts=1)
+    assert meddler.facts.cluster_time is not None
     assert meddler.facts.cluster_time > started
     assert_equal_to_now(meddler, target.client)
 
@@ -252,6 +253,7 @@ def test_every_acknowledged_write_up_to_the_time_is_there_and_none_after(
     assert sum(money) == 5000
     log = {found["_id"] for found in documents(meddler, "bank.log")}
     at = meddler.facts.cluster_time
+    assert at is not None
     assert {number for time, number in acknowledged if time <= at} <= log
     # The operation time of a commit may lie a little after its own writes.
     assert log == set(range(1, len(log) + 1))

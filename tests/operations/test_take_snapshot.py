@@ -1,8 +1,11 @@
 """The job that takes a snapshot, on a real deployment and a real repository."""
 
 import itertools
+import secrets
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from telamon.errors import SnapshotFailed, Unavailable
 from telamon.model.snapshot import SnapshotStatus
@@ -19,8 +22,9 @@ from tests.operations.crashes import (
     twice,
 )
 from tests.repository.wrapped_stores import CrashError, CrashingStore, FullStore
-from tests.state.samples import INSTANCE, NOW, SNAPSHOT
+from tests.state.samples import INSTANCE, NOW, SNAPSHOT, insert_snapshot
 
+SECOND_SNAPSHOT = "65f0000000000000000000d1"
 DOCUMENTS = 321  # what ``fill`` puts in
 
 
@@ -205,3 +209,56 @@ def test_a_full_disk_is_a_reason_and_leaves_no_manifest(asked: World) -> None:
 
     assert failure.endswith("No space left on device.")
     assert Repository.open(asked.store).snapshot_ids() == ()
+
+
+# What was before
+
+
+def test_the_next_snapshot_is_stored_as_differences(asked: World, source: Mongod) -> None:
+    source.client["shop"]["large"].insert_many(
+        {"_id": n, "text": secrets.token_hex(200)} for n in range(4000)
+    )
+    asked.snapshot_handler().run(SNAPSHOT, plainly)
+    source.client["shop"]["large"].update_many({"_id": {"$mod": [200, 0]}}, {"$set": {"n": 1}})
+    insert_snapshot(asked.db, id=SECOND_SNAPSHOT)
+    asked.snapshot_handler().run(SECOND_SNAPSHOT, plainly)
+    first = asked.snapshot()
+    second = asked.db.look(lambda tx: snapshots.by_id(tx, SECOND_SNAPSHOT))
+    assert second.status is SnapshotStatus.COMPLETED
+    assert second.new_bytes < first.new_bytes / 20
+
+
+def test_a_damaged_manifest_before_is_no_reason_to_fail(asked: World, source: Mongod) -> None:
+    asked.snapshot_handler().run(SNAPSHOT, plainly)
+    key = f"snapshots/{SNAPSHOT}"
+    asked.store.delete(key)
+    assert asked.store.put(key, b"damaged")
+    insert_snapshot(asked.db, id=SECOND_SNAPSHOT)
+    asked.snapshot_handler().run(SECOND_SNAPSHOT, plainly)
+    second = asked.db.look(lambda tx: snapshots.by_id(tx, SECOND_SNAPSHOT))
+    assert second.status is SnapshotStatus.COMPLETED
+
+
+def test_how_far_it_is_is_written_down(asked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by a second at every look has every batch noted."""
+    noted: list[dict[str, int]] = []
+    progress = snapshots.progress
+
+    def watched(tx: Connection, snapshot_id: str, **told: int) -> None:
+        noted.append(told)
+        progress(tx, snapshot_id, **told)
+
+    monkeypatch.setattr(snapshots, "progress", watched)
+    seconds = itertools.count()
+    handler = TakeSnapshot(
+        asked.db,
+        asked.credentials,
+        Repository.open(asked.store),
+        lambda: NOW + timedelta(seconds=next(seconds)),
+    )
+    handler.run(SNAPSHOT, plainly)
+    assert noted
+    assert all(told["expected_bytes"] > 0 for told in noted)
+    assert noted[-1]["documents"] <= DOCUMENTS
+    found = asked.snapshot()
+    assert (found.documents, found.expected_bytes) == (DOCUMENTS, found.size_bytes)

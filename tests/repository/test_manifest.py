@@ -2,9 +2,10 @@
 
 import json
 import struct
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 import zstandard
@@ -221,3 +222,29 @@ def test_members_that_this_version_does_not_know_are_passed_over() -> None:
     parsed = members(encode_manifest(SAMPLE)) | {"note": "from a later program"}
     blob = framed(zstandard.compress(json.dumps(parsed).encode()))
     assert decode_manifest(FIRST, blob) == SAMPLE
+
+
+def test_a_manifest_without_consistency_has_no_cluster_time() -> None:
+    standalone = replace(SAMPLE, cluster_time=None, consistency=Consistency.NONE)
+    blob = encode_manifest(standalone)
+    assert (members(blob)["cluster_time"], members(blob)["consistency"]) == (None, "none")
+    assert decode_manifest(FIRST, blob) == standalone
+
+
+def test_starts_of_chunks_are_kept_if_all_are_known() -> None:
+    first, *others = SAMPLE.collections
+    known = [replace(chunk, start=2**64 - 1 - n) for n, chunk in enumerate(first.chunks)]
+    whole = replace(SAMPLE, collections=(replace(first, chunks=tuple(known)), *others))
+    assert decode_manifest(FIRST, encode_manifest(whole)) == whole
+    half = replace(first, chunks=(*known[:1], *first.chunks[1:]))
+    blob = encode_manifest(replace(SAMPLE, collections=(half, *others)))
+    written: Any = members(blob)
+    assert "starts" not in written["collections"][0]
+
+
+def test_as_many_starts_as_chunks_are_needed() -> None:
+    changed: Any = members(encode_manifest(SAMPLE))
+    changed["collections"][0]["starts"] = b64encode(bytes(8)).decode()
+    blob = framed(zstandard.compress(json.dumps(changed).encode()))
+    with pytest.raises(IntegrityError, match="lacks what a manifest must hold"):
+        decode_manifest(FIRST, blob)

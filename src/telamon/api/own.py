@@ -85,6 +85,18 @@ async def take_snapshot(call: Call) -> Reply:
     return Reply(status=201, body=_snapshot(taken))
 
 
+async def list_snapshots(call: Call) -> Reply:
+    """Newest first, with what Atlas's list has no field for."""
+    page = await call.services.snapshots.list(
+        call.caller,
+        call.group_id,
+        call.instance_name,
+        limit=call.page.items_per_page,
+        offset=call.page.offset,
+    )
+    return call.listed([_snapshot(found) for found in page.items], page.total)
+
+
 async def get_snapshot(call: Call) -> Reply:
     """With the reason of a failure."""
     found = await call.services.snapshots.get(
@@ -166,6 +178,13 @@ ROUTES = (
         method="POST",
         path=f"{_INSTANCE}/snapshots",
         handler=take_snapshot,
+        surfaces=_OWN,
+    ),
+    Route(
+        operation_id="listSnapshotDetails",
+        method="GET",
+        path=f"{_INSTANCE}/snapshots",
+        handler=list_snapshots,
         surfaces=_OWN,
     ),
     Route(

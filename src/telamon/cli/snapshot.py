@@ -42,7 +42,7 @@ def take(name: str, *, wait: bool = False, retention_days: int = 35) -> None:
 
 @app.command(name="list")
 def list_(name: str) -> None:
-    """A deployment's snapshots, newest first: id, status, point in time, bytes.
+    """A deployment's snapshots, newest first: id, status, point in time, bytes, consistency.
 
     Parameters
     ----------
@@ -50,15 +50,18 @@ def list_(name: str) -> None:
         The deployment.
     """
     with Client(load_client_settings()) as client:
-        path = f"/serverless/{name}/backup/snapshots?itemsPerPage=500"
-        for found in client.atlas("GET", path)["results"]:
+        for found in client.own("GET", f"/instances/{name}/snapshots?itemsPerPage=500")["results"]:
             taken_at = found.get("createdAt", "-")
-            print(f"{found['id']}  {found['status']}  {taken_at}  {found['storageSizeBytes']}")
+            consistency = found.get("consistency", "-")
+            shown = (found["id"], found["status"], taken_at, found["sizeBytes"], consistency)
+            print("  ".join(map(str, shown)))
 
 
 def _line(ended: dict[str, Any]) -> str:
+    time = ended.get("clusterTime")
+    of = f"cluster time {time}" if time else "of no single time: the server is a standalone"
     return (
-        f"completed at {ended['createdAt']} (cluster time {ended['clusterTime']}): "
+        f"completed at {ended['createdAt']} ({of}): "
         f"{ended['documents']} documents, {ended['sizeBytes']} bytes, "
         f"{ended['newBytes']} bytes added to the repository"
     )

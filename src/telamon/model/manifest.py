@@ -59,7 +59,9 @@ class Consistency(StrEnum):
     """What the documents of a snapshot have in common."""
 
     SNAPSHOT = "snapshot"
-    """All were read as of one cluster time."""
+    """All are as of one cluster time."""
+    NONE = "none"
+    """Each was read at a time of its own: a standalone mongod keeps no history of its writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,8 @@ class Manifest:
     instance_id: str
     instance_name: str
     taken_at: datetime
-    cluster_time: ClusterTime
+    cluster_time: ClusterTime | None
+    """None where there is no consistency."""
     consistency: Consistency
     mongodb_version: str
     feature_compatibility_version: str

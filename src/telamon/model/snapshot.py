@@ -29,7 +29,8 @@ class SnapshotType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """``taken_at`` is the wall-clock second of ``cluster_time``; both None until it is completed.
+    """``taken_at`` is the wall-clock second of ``cluster_time``; both None until it is completed. A
+    snapshot of a standalone server has no cluster time, and was begun at ``taken_at``.
 
     ``size_bytes`` counts documents before compression, of ``expected_bytes`` or about as many while
     it is in progress; ``new_bytes`` is what this snapshot added to the repository.
@@ -53,3 +54,5 @@ class Snapshot:
     expected_bytes: int
     new_bytes: int
     failure: str | None
+    description: str = ""
+    """The caller's own words for it."""

@@ -36,7 +36,8 @@ class Deployment:
 
     mongodb_version: str
     feature_compatibility_version: str
-    replica_set: str
+    replica_set: str | None
+    """None for a standalone mongod, which has no history of its writes."""
 
 
 @contextmanager
@@ -99,11 +100,6 @@ def examine(client: Client) -> Deployment:
     hello = client.admin.command("hello")
     if hello.get("msg") == "isdbgrid":
         raise DeploymentRefused("it is a sharded cluster, which is not supported yet.")
-    if "setName" not in hello:
-        raise DeploymentRefused(
-            "it is a standalone mongod, which has no consistent point in time; "
-            "make it a replica set of one member."
-        )
     try:
         answer = client.admin.command("getParameter", 1, featureCompatibilityVersion=1)
     except OperationFailure as error:
@@ -115,7 +111,7 @@ def examine(client: Client) -> Deployment:
     return Deployment(
         mongodb_version=str(client.server_info()["version"]),
         feature_compatibility_version=str(answer["featureCompatibilityVersion"]["version"]),
-        replica_set=str(hello["setName"]),
+        replica_set=hello.get("setName"),
     )
 
 

@@ -74,8 +74,8 @@ class Scan:
         """The documents that no earlier call has yielded, as batches of whole documents.
 
         ``at`` reads all of them as of that cluster time. Without it (capped collections refuse a
-        snapshot read) each batch is majority-committed, and as new as ``after`` or newer; the whole
-        is then of no single time.
+        snapshot read) each batch is majority-committed, and as new as ``after`` or newer; without
+        that, too, it is what a standalone server has. The whole is then of no single time.
 
         A batch aims at 4 MB and holds at most 16 MB. Up to two batches are read ahead by a thread;
         the cursor is killed and the session given back when the generator ends or is closed.
@@ -320,7 +320,7 @@ def _read_concern(at: ClusterTime | None, after: ClusterTime | None) -> dict[str
         return at_time(at)
     if after is not None:
         return {"level": "majority", "afterClusterTime": Timestamp(after.seconds, after.increment)}
-    return {"level": "majority"}
+    return {"level": "local"}  # all that a standalone server has
 
 
 def _fast_array_documents() -> Callable[[bytes | memoryview], bytes]:

@@ -47,9 +47,13 @@ _IDS_AT_ONCE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFacts:
-    """What was read: everything that existed at ``cluster_time``, sorted by namespace."""
+    """What was read: everything that existed at ``cluster_time``, sorted by namespace.
 
-    cluster_time: ClusterTime
+    Without a time, from a standalone mongod: what existed while it was read, each document as it was
+    at some moment then.
+    """
+
+    cluster_time: ClusterTime | None
     collections: tuple[CollectionSpec, ...]
 
 
@@ -99,12 +103,35 @@ class _Snapshot:
 
     def take(self) -> SnapshotFacts:
         """One attempt. Raises CatalogChanged if another one may succeed."""
+        if self._is_standalone():
+            return self._take_standalone()
         time, catalog = self._choose_time()
         with _CatchUp(self._client, time) as catch_up:
             self._read_all(catalog, time, catch_up)
             if catch_up.is_needed:
                 time, catalog = self._settle(catalog, catch_up)
         return SnapshotFacts(cluster_time=time, collections=catalog)
+
+    def _is_standalone(self) -> bool:
+        with asking():
+            return "setName" not in self._client.admin.command("hello")
+
+    def _take_standalone(self) -> SnapshotFacts:
+        """Everything as it is when it is read."""
+        catalog = self._catalog()
+        stop = Stop()
+        tasks = []
+        for spec in catalog:
+            if spec.kind is not CollectionKind.VIEW:
+                self._sink.begin(spec, size_bytes(self._client, spec))
+                scan = Scan(self._client, spec.namespace.database, _uuid(spec))
+                batches = scan.batches(None, capped=spec.capped)
+                tasks.append(partial(hand_over, self._sink, spec, 0, batches, stop))
+        run_all(tasks, parallel=self._parallel, stop=stop)
+        after = self._catalog()
+        if after != catalog:
+            raise CatalogChanged(_difference(catalog, after))
+        return SnapshotFacts(cluster_time=None, collections=catalog)
 
     def _read_all(
         self, specs: Iterable[CollectionSpec], time: ClusterTime, catch_up: "_CatchUp"
@@ -306,4 +333,4 @@ def _uuid(spec: CollectionSpec) -> bytes:
 
 def _difference(before: tuple[CollectionSpec, ...], after: tuple[CollectionSpec, ...]) -> str:
     changed = sorted({str(spec.namespace) for spec in set(before) ^ set(after)})
-    return f"Collections or indexes kept changing before the snapshot could begin: {changed[0]}."
+    return f"Collections or indexes kept changing while the snapshot was taken: {changed[0]}."

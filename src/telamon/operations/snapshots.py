@@ -161,18 +161,20 @@ class TakeSnapshot:
         with connected(uri) as client:
             deployment = examine(client)
             self._begin(snapshot_id, deployment.mongodb_version)
+            began_at = self._clock()
             with self._repository.begin() as writer:
                 noted = _Noted(self._db, snapshot_id, writer, self._clock)
                 stored = _Stored(writer, self._before(instance.id), noted)
                 facts = read_snapshot(client, stored)
+                time = facts.cluster_time
                 manifest = Manifest(
                     snapshot_id=snapshot_id,
                     group_id=instance.group_id,
                     instance_id=instance.id,
                     instance_name=instance.name,
-                    taken_at=from_seconds(facts.cluster_time.seconds),
-                    cluster_time=facts.cluster_time,
-                    consistency=Consistency.SNAPSHOT,
+                    taken_at=from_seconds(time.seconds) if time else began_at,
+                    cluster_time=time,
+                    consistency=Consistency.SNAPSHOT if time else Consistency.NONE,
                     mongodb_version=deployment.mongodb_version,
                     feature_compatibility_version=deployment.feature_compatibility_version,
                     collections=tuple(stored.collection(spec) for spec in facts.collections),

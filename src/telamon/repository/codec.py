@@ -16,7 +16,11 @@ CHUNK_ID_BYTES = 32
 CHUNK_KEY_BYTES = 32
 MOST_BASES = 4
 """Chunks that one delta chunk may be a difference from."""
-_ZSTD_LEVEL = 3
+# Level 3 as zstd has it for long streams, with a smaller table. What it takes for pieces of 256 KiB by
+# itself, matches of four bytes, is a sixth slower on text and stores 2 % more.
+_ZSTD = zstandard.ZstdCompressionParameters.from_level(
+    3, window_log=21, chain_log=15, hash_log=16, min_match=5, strategy=zstandard.STRATEGY_DFAST
+)
 # Less than one part in this saved is not worth a decompression at every restore.
 _WORTHWHILE_PART = 40
 
@@ -50,7 +54,7 @@ class _Zstd(threading.local):
     """zstd's contexts: costly to make, and not to be shared by threads at work."""
 
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+        self.compressor = zstandard.ZstdCompressor(compression_params=_ZSTD)
         self.decompressor = zstandard.ZstdDecompressor()
 
 

@@ -130,7 +130,7 @@ class Cutter:
         Keeps no reference to ``buffer``. Raises ``IntegrityError`` where its bytes are not whole
         documents one after the other; the object is of no use then.
         """
-        data = buffer if isinstance(buffer, bytes) else memoryview(buffer).cast("B")
+        data = buffer if isinstance(buffer, bytes) else bytes(buffer)
         chunks: list[CutChunk] = []
         start = 0
         try:
@@ -146,7 +146,7 @@ class Cutter:
         """The last chunk; None if the stream had no documents after the last one fed."""
         return self._finish_chunk(b"") if self._held_bytes else None
 
-    def _find_cut(self, data: bytes | memoryview, start: int) -> int | None:
+    def _find_cut(self, data: bytes, start: int) -> int | None:
         """Where in ``data`` the chunk ends that has its bytes from ``start`` on; None: not in it.
 
         Counts the chunk's documents on the way. This loop is the program's hottest: it leaves
@@ -166,7 +166,7 @@ class Cutter:
         while position < fence:
             (length,) = unpack(data, position)
             position += length
-            if length < _SHORTEST_DOCUMENT_BYTES or data[position - 1]:
+            if data[position - 1] or length < _SHORTEST_DOCUMENT_BYTES:
                 raise _malformed(length)
             documents += 1
         if length and position - origin > rule.maximum_bytes and position - length > origin:
@@ -175,44 +175,43 @@ class Cutter:
         self._documents = documents
         return self._find_chosen(data, position, origin)
 
-    def _find_chosen(self, data: bytes | memoryview, position: int, origin: int) -> int | None:
+    def _find_chosen(self, data: bytes, position: int, origin: int) -> int | None:
         """As ``_find_cut``, from a ``position`` where the chunk that began at ``origin`` may end."""
         unpack = _INT32.unpack_from
         chosen_below = self._rule.chosen_below
         last_end = origin + self._rule.maximum_bytes
         end = len(data)
         documents = self._documents
+        has_object_id = data.startswith
+        digest = xxh3_64_intdigest
         while position < end:
             (length,) = unpack(data, position)
-            if length < _SHORTEST_DOCUMENT_BYTES or data[position + length - 1]:
+            after = position + length
+            if length < _SHORTEST_DOCUMENT_BYTES or data[after - 1]:
                 raise _malformed(length)
             # An ObjectId is told here, though deciding_bytes knows it too: a call less for nearly
             # every document there is.
-            if (
-                data[position + _ID_START : position + _ID_VALUE] == _OBJECT_ID_START
-                and length > _OBJECT_ID_END
-            ):
-                deciding = data[position + _ID_START : position + _OBJECT_ID_END]
+            deciding: bytes | memoryview
+            if has_object_id(_OBJECT_ID_START, position + 4) and length > _OBJECT_ID_END:
+                deciding = data[position + 4 : position + 21]
             else:
                 deciding = deciding_bytes(data, position, length)
-            if (
-                position + length > last_end
-                or xxh3_64_intdigest(deciding) < chosen_below[length.bit_length()]
-            ):
+            if digest(deciding) < chosen_below[length.bit_length()] or after > last_end:
                 self._documents = documents
                 return position
-            position += length
+            position = after
             documents += 1
         self._documents = documents
         return None
 
-    def _hold(self, rest: bytes | memoryview) -> None:
-        if len(rest):
-            self._pieces.append(bytes(rest))
+    def _hold(self, rest: bytes) -> None:
+        if rest:
+            self._pieces.append(rest)
             self._held_bytes += len(rest)
 
-    def _finish_chunk(self, last_piece: bytes | memoryview) -> CutChunk:
-        data = b"".join([*self._pieces, last_piece])
+    def _finish_chunk(self, last_piece: bytes) -> CutChunk:
+        # Most chunks lie in one buffer: to join one piece would copy it again.
+        data = b"".join([*self._pieces, last_piece]) if self._pieces else last_piece
         chunk = CutChunk(data=data, documents=self._documents)
         self._pieces = []
         self._held_bytes = 0

@@ -106,10 +106,7 @@ def _manifest_members(manifest: Manifest) -> dict[str, object]:
         "instance_id": manifest.instance_id,
         "instance_name": manifest.instance_name,
         "taken_at": manifest.taken_at.astimezone(UTC).isoformat(),
-        "cluster_time": {
-            "seconds": manifest.cluster_time.seconds,
-            "increment": manifest.cluster_time.increment,
-        },
+        "cluster_time": _time_members(manifest.cluster_time),
         "consistency": manifest.consistency.value,
         "mongodb_version": manifest.mongodb_version,
         "feature_compatibility_version": manifest.feature_compatibility_version,
@@ -120,6 +117,16 @@ def _manifest_members(manifest: Manifest) -> dict[str, object]:
         },
         "collections": [_collection_members(stored) for stored in manifest.collections],
     }
+
+
+def _time_members(time: ClusterTime | None) -> dict[str, int] | None:
+    return None if time is None else {"seconds": time.seconds, "increment": time.increment}
+
+
+def _cluster_time(members: dict[str, int] | None) -> ClusterTime | None:
+    if members is None:
+        return None
+    return ClusterTime(seconds=members["seconds"], increment=members["increment"])
 
 
 def _collection_members(stored: StoredCollection) -> dict[str, object]:
@@ -153,10 +160,7 @@ def _manifest(members: dict[str, Any]) -> Manifest:
         instance_id=members["instance_id"],
         instance_name=members["instance_name"],
         taken_at=datetime.fromisoformat(members["taken_at"]),
-        cluster_time=ClusterTime(
-            seconds=members["cluster_time"]["seconds"],
-            increment=members["cluster_time"]["increment"],
-        ),
+        cluster_time=_cluster_time(members["cluster_time"]),
         consistency=Consistency(members["consistency"]),
         mongodb_version=members["mongodb_version"],
         feature_compatibility_version=members["feature_compatibility_version"],

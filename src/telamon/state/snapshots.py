@@ -35,9 +35,9 @@ def insert(tx: Connection, new: Snapshot) -> None:
 def insert_completed(tx: Connection, found: Snapshot) -> bool:
     """A snapshot that the repository has; answers False, and does nothing, if there is a row of it.
 
-    ``found`` has a cluster time and a consistency.
+    ``found`` has the time when it was taken, and a consistency.
     """
-    assert found.cluster_time is not None
+    assert found.taken_at is not None
     assert found.finished_at is not None
     assert found.consistency is not None
     if tx.execute(sa.select(snapshot.c.id).where(snapshot.c.id == found.id)).first() is not None:
@@ -51,8 +51,7 @@ def insert_completed(tx: Connection, found: Snapshot) -> bool:
             requested_at=to_seconds(found.requested_at),
             finished_at=to_seconds(found.finished_at),
             expires_at=to_seconds(found.expires_at),
-            cluster_seconds=found.cluster_time.seconds,
-            cluster_increment=found.cluster_time.increment,
+            **_time_columns(found.taken_at, found.cluster_time),
             consistency=found.consistency.value,
             mongodb_version=found.mongodb_version,
             documents=found.documents,
@@ -164,8 +163,7 @@ def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime
         _unfinished(manifest.snapshot_id).values(
             status=SnapshotStatus.COMPLETED.value,
             finished_at=to_seconds(at),
-            cluster_seconds=manifest.cluster_time.seconds,
-            cluster_increment=manifest.cluster_time.increment,
+            **_time_columns(manifest.taken_at, manifest.cluster_time),
             consistency=manifest.consistency.value,
             mongodb_version=manifest.mongodb_version,
             documents=manifest.documents,
@@ -185,6 +183,16 @@ def fail(tx: Connection, snapshot_id: str, *, failure: str, at: datetime) -> Non
     )
 
 
+def _time_columns(taken_at: datetime, cluster_time: ClusterTime | None) -> dict[str, int | None]:
+    """A snapshot without a cluster time has no increment, and the second when it was begun."""
+    if cluster_time is None:
+        return {"cluster_seconds": to_seconds(taken_at), "cluster_increment": None}
+    return {
+        "cluster_seconds": cluster_time.seconds,
+        "cluster_increment": cluster_time.increment,
+    }
+
+
 def _unfinished(snapshot_id: str) -> sa.Update:
     return snapshot.update().where(snapshot.c.id == snapshot_id, snapshot.c.status.in_(_UNFINISHED))
 
@@ -192,7 +200,7 @@ def _unfinished(snapshot_id: str) -> sa.Update:
 def _snapshot(row: "Row[tuple[object, ...]]") -> Snapshot:
     cluster_time = (
         None
-        if row.cluster_seconds is None
+        if row.cluster_increment is None
         else ClusterTime(seconds=row.cluster_seconds, increment=row.cluster_increment)
     )
     return Snapshot(

@@ -277,3 +277,17 @@ async def test_atlas_views_do_not_say_why_a_snapshot_failed(
     answer = await client.get(f"{snapshots_of(atlas)}/{SNAPSHOT_ID}")
 
     assert "too old" not in answer.text
+
+
+async def test_telamons_own_list_has_what_atlas_has_no_field_for(
+    world: World, client: httpx.AsyncClient, orders: Instance
+) -> None:
+    add_snapshot(world, orders)
+
+    answer = await client.get(f"{snapshots_of(OWN)}?pretty=false")
+
+    listed = answer.json()
+    assert listed["totalCount"] == 1
+    (found,) = listed["results"]
+    assert (found["consistency"], found["clusterTime"]) == ("snapshot", "1772364600.7")
+    assert found == (await client.get(f"{snapshots_of(OWN)}/{SNAPSHOT_ID}")).json()

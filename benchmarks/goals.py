@@ -1,0 +1,104 @@
+"""What Telamon means to reach, and the remarks on what it does not."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from benchmarks.measured import Measured, Thing
+from benchmarks.processes import Sample
+
+_MOST_MEMORY_MB = 256
+
+
+class Figure(StrEnum):
+    """What of two samples is compared. All but the last are ratios."""
+
+    SPEED = "speed"
+    WALL = "wall"
+    CPU = "client CPU"
+    BYTES = "bytes"
+    MEMORY = "peak memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """``thing`` compared with ``against`` is to be at most, for a speed at least, ``bound``."""
+
+    letter: str
+    thing: Thing
+    figure: Figure
+    against: Thing | None
+    bound: float | None
+    """None: shown, but nothing is promised."""
+
+    def measure(self, measured: Measured) -> float | None:
+        """The ratio, or MB of memory; None where one of the two was not run."""
+        one = measured.median(self.letter, self.thing)
+        if one is None:
+            return None
+        if self.against is None:
+            return one.peak_bytes / 1e6
+        other = measured.median(self.letter, self.against)
+        return None if other is None else _ratio(self.figure, one, other)
+
+    def is_met(self, value: float) -> bool:
+        assert self.bound is not None
+        return value >= self.bound if self.figure is Figure.SPEED else value <= self.bound
+
+    @property
+    def remark(self) -> str:
+        return REMARKS.get((self.letter, self.thing, self.figure, self.against), "")
+
+
+# Why a goal is missed: (letter, thing, figure, against) of the goal. Shown in the row whatever came
+# out, so take away what no longer holds.
+REMARKS: dict[tuple[str, Thing, Figure, Thing | None], str] = {}
+
+
+def _ratio(figure: Figure, one: Sample, other: Sample) -> float | None:
+    parts = {
+        Figure.SPEED: (other.seconds, one.seconds),
+        Figure.WALL: (one.seconds, other.seconds),
+        Figure.CPU: (one.cpu_seconds, other.cpu_seconds),
+        Figure.BYTES: (one.bytes, other.bytes),
+        Figure.MEMORY: (one.peak_bytes, other.peak_bytes),
+    }
+    upper, lower = parts[figure]
+    return upper / lower if lower else None
+
+
+def _for(
+    thing: Thing, figure: Figure, against: Thing | None, bounds: dict[str, float | None]
+) -> list[Goal]:
+    """One goal for each data set that has a bound."""
+    return [
+        Goal(letter=letter, thing=thing, figure=figure, against=against, bound=bound)
+        for letter, bound in bounds.items()
+    ]
+
+
+def _all(bound: float) -> dict[str, float | None]:
+    return dict.fromkeys("ABC", bound)
+
+
+GOALS: list[Goal] = [
+    *_for(Thing.READ, Figure.SPEED, Thing.SOCKET, _all(0.85)),
+    *_for(Thing.FIRST, Figure.WALL, Thing.DUMP_GZIP, {"A": 0.15, "B": 0.15, "C": 0.20}),
+    *_for(Thing.FIRST, Figure.WALL, Thing.DUMP_ZSTD, {"A": 0.80, "B": 0.65, "C": 1.10}),
+    *_for(Thing.FIRST, Figure.CPU, Thing.DUMP_ZSTD, _all(0.75)),
+    *_for(Thing.FIRST, Figure.BYTES, Thing.DUMP_GZIP, _all(1.05)),
+    *_for(Thing.UNCHANGED, Figure.WALL, Thing.DUMP, _all(0.40)),
+    *_for(Thing.UNCHANGED, Figure.BYTES, Thing.FIRST, _all(0.005)),
+    *_for(Thing.RANDOM_SET, Figure.BYTES, Thing.FIRST, {"A": 0.015}),
+    *_for(Thing.RANDOM_SET, Figure.WALL, Thing.FIRST, {"A": 1.2}),
+    *_for(Thing.RANDOM_REPLACED, Figure.BYTES, Thing.FIRST, {"A": None}),
+    *_for(Thing.RANGE_SET, Figure.BYTES, Thing.FIRST, {"A": 0.012}),
+    *_for(Thing.INSERTED, Figure.BYTES, Thing.FIRST, {"A": 0.055}),
+    *_for(Thing.DELETED, Figure.BYTES, Thing.FIRST, {"A": 0.007}),
+    *_for(Thing.ENCRYPTED, Figure.WALL, Thing.FIRST, _all(1.10)),
+    *_for(Thing.RESTORE, Figure.WALL, Thing.MONGORESTORE, {"A": 0.80, "B": 0.55}),
+    *_for(Thing.RESTORE, Figure.CPU, Thing.MONGORESTORE, {"A": 0.20, "B": 0.20}),
+    *_for(Thing.FIRST, Figure.MEMORY, None, _all(_MOST_MEMORY_MB)),
+    *_for(Thing.RANDOM_SET, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB}),
+    *_for(Thing.RESTORE, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB, "B": _MOST_MEMORY_MB}),
+    *_for(Thing.JOB_PAGES, Figure.WALL, Thing.EMPTY_ANSWERS, {"": None}),
+]

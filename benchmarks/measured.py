@@ -1,0 +1,64 @@
+"""What a run measures, by name, and the medians of it."""
+
+import statistics
+from collections import defaultdict
+from enum import StrEnum
+
+from benchmarks.processes import Sample
+
+
+class Thing(StrEnum):
+    """One thing that is run again and again. ``mongodump`` may be its stand-in."""
+
+    SOCKET = "read, bare socket"
+    READ = "read, Telamon, dropped"
+    DUMP = "mongodump --archive, dropped"
+    DUMP_GZIP = "mongodump --archive --gzip"
+    DUMP_ZSTD = "mongodump --archive, piped to zstd -3"
+    FIRST = "first snapshot"
+    ENCRYPTED = "first snapshot, encrypted"
+    UNCHANGED = "second snapshot, nothing changed"
+    RANDOM_SET = "second snapshot, 1 % changed at random, one field"
+    RANDOM_REPLACED = "second snapshot, 1 % replaced at random"
+    RANGE_SET = "second snapshot, 1 % changed in one range, one field"
+    INSERTED = "second snapshot, 5 % inserted at the end"
+    DELETED = "second snapshot, 0.5 % deleted at random"
+    MONGORESTORE = "mongorestore --archive --gzip -j 4, 4 workers"
+    RESTORE = "restore, Telamon"
+    EMPTY_ANSWERS = "200 empty Starlette answers"
+    JOB_PAGES = "200 pages of 100 restore jobs, with digest"
+
+
+class Measured:
+    """Samples of each thing, of each data set by its letter; the letter of pages is ""."""
+
+    def __init__(self) -> None:
+        self._samples: defaultdict[tuple[str, Thing], list[Sample]] = defaultdict(list)
+
+    def add(self, letter: str, thing: Thing, sample: Sample) -> None:
+        self._samples[letter, thing].append(sample)
+
+    def median(self, letter: str, thing: Thing) -> Sample | None:
+        """Of each figure on its own; memory's is the largest. None if the thing was not run."""
+        samples = self._samples.get((letter, thing))
+        if not samples:
+            return None
+        return Sample(
+            seconds=statistics.median(sample.seconds for sample in samples),
+            cpu_seconds=statistics.median(sample.cpu_seconds for sample in samples),
+            bytes=round(statistics.median(sample.bytes for sample in samples)),
+            peak_bytes=max(sample.peak_bytes for sample in samples),
+        )
+
+    def spread(self, letter: str, thing: Thing) -> tuple[float, float]:
+        """The shortest and the longest of its times, in seconds."""
+        seconds = [sample.seconds for sample in self._samples[letter, thing]]
+        return min(seconds), max(seconds)
+
+    def runs(self, letter: str, thing: Thing) -> int:
+        return len(self._samples[letter, thing])
+
+    def things(self) -> list[tuple[str, Thing]]:
+        """Everything that was run: by data set, in the order of ``Thing``."""
+        order = list(Thing)
+        return sorted(self._samples, key=lambda one: (one[0] or "Z", order.index(one[1])))
