@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telamon.api.asgi import ROUTES
-from telamon.api.call import Route
+from telamon.api.call import Route, Surface
 from telamon.cli.main import app
 from telamon.config import ClientSettings, Settings
 from telamon.errors import TelamonError
@@ -31,7 +31,7 @@ SETTINGS = [
 ]
 COMMANDS = sorted(
     f"{group} {name}"
-    for group in ("instance", "key", "snapshot", "restore")
+    for group in ("instance", "key", "snapshot", "restore", "repository")
     for name in app[group]
     if not name.startswith("-")
 )
@@ -49,9 +49,14 @@ def test_every_command_is_in_the_operations_page(command: str) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
 def test_every_route_is_in_the_api_page(route: Route) -> None:
-    line = f"| {route.method} `{route.path.removeprefix('/groups/{groupId}')}` |"
+    prefix = "/api/private" if Surface.PRIVATE in route.surfaces else ""
+    below_group = route.path.removeprefix("/groups/{groupId}")
 
-    assert line in API
+    lines = {
+        f"| {route.method} `{path}` |"
+        for path in (f"{prefix}{route.path}" or "/", below_group or "/")
+    }
+    assert any(line in API for line in lines)
 
 
 def test_every_exit_code_is_in_the_operations_page() -> None:
@@ -83,7 +88,7 @@ def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> N
             if "snapshot take" in command:
                 snapshot_id = output.split()[0]
 
-    assert ran == ["echo", "telamon", "telamon", "telamon", "telamon", "curl", "curl"]
+    assert ran == ["echo", *["telamon"] * 4, "curl", *["telamon"] * 5, "curl"]
 
 
 def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:
@@ -139,6 +144,7 @@ def _run(command: str, server: Server, source: Mongod, snapshot_id: str) -> str:
         env={
             **os.environ,
             **server.environment,
+            "TELAMON_DATA_DIR": str(server.data_dir),
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
         },
         capture_output=True,

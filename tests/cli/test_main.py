@@ -28,6 +28,13 @@ COMMANDS = [
     ("restore",),
     ("restore", "start"),
     ("restore", "list"),
+    ("repository",),
+    ("repository", "init"),
+    ("repository", "check"),
+    ("repository", "prune"),
+    ("repository", "stats"),
+    ("repository", "rescan"),
+    ("repository", "change-key"),
 ]
 
 
@@ -41,8 +48,8 @@ def test_every_command_has_help(here: Here, shell: Shell, command: tuple[str, ..
 
 def test_there_is_no_command_without_a_test_of_its_help(here: Here, shell: Shell) -> None:
     listed = set()
-    for group in ((), ("key",), ("instance",), ("snapshot",), ("restore",)):
-        found = re.findall(r"^│ ([a-z]+) ", here(shell, *group, "--help").out, re.MULTILINE)
+    for group in ((), ("key",), ("instance",), ("snapshot",), ("restore",), ("repository",)):
+        found = re.findall(r"^│ ([a-z][a-z-]*) ", here(shell, *group, "--help").out, re.MULTILINE)
         listed |= {(*group, name) for name in found}
 
     assert listed == set(COMMANDS) - {()}

@@ -257,6 +257,32 @@ def test_a_damaged_copy_harms_nobody_while_another_is_whole(
     assert harmed_snapshots(findings) == CONTENT.keys() - restorable(store, secret)
 
 
+def test_a_damaged_base_harms_nobody_who_has_another_copy_of_the_delta(
+    store: MemoryBlobStore, secret: RepositorySecret | None
+) -> None:
+    """Another writer, which knew no earlier snapshot, has stored the second one's chunks whole."""
+    empty = MemoryBlobStore()
+    for key in keys(store):
+        if not key.startswith("packs/"):
+            assert empty.put(key, store.get(key))
+    with Repository.open(empty, secret).begin() as writer:
+        whole = writer.add([b"".join(NEW)])
+        writer.commit(manifest("65f0000000000000000000ff", []))
+    index = Repository.open(store, secret).index
+    index.refresh()
+    deltas = [place for chunk in whole if (place := index.find(chunk.chunk_id)) and place.base_ids]
+    base = index.find(deltas[0].base_ids[0])
+    assert base is not None
+    for info in empty.list("packs/"):
+        store.put(info.key, empty.get(info.key))
+
+    blob = store.get(base.pack_key)
+    replace_blob(store, base.pack_key, flip(blob, base.offset + base.stored_bytes // 2))
+
+    assert restorable(store, secret) == {SECOND}
+    assert harmed_snapshots(check(store, secret).findings) == {FIRST}
+
+
 def test_what_is_no_part_of_a_repository_is_noted(
     store: MemoryBlobStore, secret: RepositorySecret | None
 ) -> None:

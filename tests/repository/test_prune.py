@@ -125,7 +125,8 @@ def test_what_a_deleted_snapshot_alone_needed_is_gone(repository: Repository) ->
     planned = prune(repository)
     result = planned.execute()
     assert result.kept == ()
-    assert before - pack_bytes(repository) == pytest.approx(planned.plan.freed_bytes, abs=1000)
+    assert before - pack_bytes(repository) == result.freed_bytes
+    assert result.freed_bytes == pytest.approx(planned.plan.freed_bytes, abs=1000)
     assert read(reopened(repository), SECOND) == {"orders": b"".join(orders(80))}
     assert read(repository, SECOND) == {"orders": b"".join(orders(80))}
 
@@ -226,6 +227,33 @@ def test_a_pack_whose_chunks_cannot_be_proven_stays(repository: Repository) -> N
         (sentence,) = result.kept
         assert sentence.startswith(f"Pack {place.pack_key} is kept: Chunk ")
     assert place.pack_key in keys(repository.store)
+
+
+def test_of_a_pack_that_stays_nothing_is_written_again(repository: Repository) -> None:
+    """Its last chunk is the one that cannot be proven."""
+    taken = take(repository, FIRST, {f"part{n}": orders(5, start=10 * n) for n in range(8)})
+    take(repository, SECOND, {"noise": noise(60)})
+    repository.index.refresh()
+    places = [
+        repository.index.locate(stored.chunks[0].chunk_id)
+        for stored in taken.collections
+        if stored.chunks
+    ]
+    key = places[0].pack_key
+    inside = sorted(place.offset for place in places if place.pack_key == key)
+    assert len(inside) > 2
+    replace_blob(repository.store, key, flip(repository.store.get(key), inside[-1] + 30, 5))
+    keeping = [stored for stored in taken.collections if stored.chunks][1:]
+    repository.delete_snapshot(FIRST)
+    with repository.begin() as writer:
+        writer.commit(manifest(FIRST, keeping))
+    before = keys(repository.store)
+
+    result = prune(reopened(repository)).execute()
+
+    assert len(result.kept) == 1
+    assert (result.deleted, result.written_bytes, result.freed_bytes) == ((), 0, 0)
+    assert keys(repository.store) == before
 
 
 def test_an_unreadable_manifest_stops_everything(repository: Repository) -> None:

@@ -1,39 +1,12 @@
 """Blob stores that fail, or watch, and otherwise leave the work to another store."""
 
-from collections.abc import Iterator
 from threading import Lock
 
-from telamon.blobs.base import BlobInfo, BlobStore, Data
+from telamon.blobs.base import BlobStore, Data
 from telamon.errors import Unavailable
+from tests.blobs.faulty import CrashError, Fail, FaultyStore, WrappedStore
 
-
-class CrashError(BaseException):
-    """The process ends here; nothing in the program catches this."""
-
-
-class WrappedStore:
-    """A ``BlobStore`` that hands everything on."""
-
-    def __init__(self, inner: BlobStore) -> None:
-        self.inner = inner
-
-    def put(self, key: str, data: Data) -> bool:
-        return self.inner.put(key, data)
-
-    def get(self, key: str) -> bytes:
-        return self.inner.get(key)
-
-    def get_range(self, key: str, start: int, length: int) -> bytes:
-        return self.inner.get_range(key, start, length)
-
-    def list(self, prefix: str) -> Iterator[BlobInfo]:
-        return self.inner.list(prefix)
-
-    def delete(self, key: str) -> None:
-        self.inner.delete(key)
-
-    def size(self, key: str) -> int:
-        return self.inner.size(key)
+__all__ = ["CrashError", "CrashingStore", "FullStore", "WatchingStore", "WrappedStore"]
 
 
 class CrashingStore(WrappedStore):
@@ -62,17 +35,11 @@ class CrashingStore(WrappedStore):
         raise CrashError
 
 
-class FullStore(WrappedStore):
+class FullStore(FaultyStore):
     """Has no room for keys of one prefix."""
 
     def __init__(self, inner: BlobStore, prefix: str) -> None:
-        super().__init__(inner)
-        self._prefix = prefix
-
-    def put(self, key: str, data: Data) -> bool:
-        if key.startswith(self._prefix):
-            raise Unavailable(f"Cannot write {key}: No space left on device.")
-        return super().put(key, data)
+        super().__init__(inner, Fail("put", prefix=prefix, times=None, error=_no_room))
 
 
 class WatchingStore(WrappedStore):
@@ -90,3 +57,7 @@ class WatchingStore(WrappedStore):
     def get_range(self, key: str, start: int, length: int) -> bytes:
         self.ranges.append((key, start, length))
         return super().get_range(key, start, length)
+
+
+def _no_room(key: str) -> Unavailable:
+    return Unavailable(f"Cannot write {key}: No space left on device.")

@@ -37,7 +37,7 @@ def create(
     json
         Print one JSON object with publicKey and privateKey.
     """
-    from telamon.server import create_key
+    from telamon.server.state import create_key
 
     made = create_key(
         load_settings(data_dir=data_dir),

@@ -10,7 +10,7 @@ import structlog
 from cyclopts import App, Parameter
 
 from telamon import __version__
-from telamon.cli import instance, key, restore, snapshot
+from telamon.cli import instance, key, repository, restore, snapshot
 from telamon.config import load_settings
 from telamon.errors import TelamonError
 
@@ -23,6 +23,7 @@ app.command(key.app)
 app.command(instance.app)
 app.command(snapshot.app)
 app.command(restore.app)
+app.command(repository.app)
 
 DataDir = Annotated[Path | None, Parameter(help="Where everything is kept [./telamon-data].")]
 
@@ -48,7 +49,7 @@ def init(
     """
     import msgspec
 
-    from telamon.server import initialize
+    from telamon.server.state import initialize
 
     beginning = initialize(load_settings(data_dir=data_dir), org_name, project_name)
     shown = {
@@ -84,11 +85,11 @@ def serve(
     port
         The port to listen on [8080]; 0 takes any free one.
     """
-    from telamon import server
+    from telamon.server.serve import serve as serve_api
 
     settings = load_settings(data_dir=data_dir, host=host, port=port)
     _configure_logs(settings.log_format)
-    server.serve(settings, lambda url: print(f"Telamon is listening on {url}", flush=True))
+    serve_api(settings, lambda url: print(f"Telamon is listening on {url}", flush=True))
 
 
 @app.command
@@ -100,11 +101,11 @@ def worker(*, data_dir: DataDir = None, supervised: bool = False) -> None:
     supervised
         Stop when standard input ends.
     """
-    from telamon import server
+    from telamon.server.work import work
 
     settings = load_settings(data_dir=data_dir)
     _configure_logs(settings.log_format)
-    server.work(settings, supervised=supervised)
+    work(settings, supervised=supervised)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from cyclopts import App
 
 from telamon.cli.client import Client
+from telamon.cli.progress import Amount, Progress, Unit
 from telamon.config import load_client_settings
 from telamon.errors import RestoreFailed
 
@@ -49,14 +50,18 @@ def start(
         print(job["id"], flush=True)
         if not wait:
             return
-        teller = _Teller()
-        ended = client.follow(
-            f"/instances/{name}/restoreJobs/{job['id']}",
-            lambda answer: "finishedAt" in answer,
-            teller.tell,
-        )
+        with Progress("Restoring") as progress:
+            ended = client.follow(
+                f"/instances/{name}/restoreJobs/{job['id']}",
+                lambda answer: "finishedAt" in answer,
+                lambda answer: progress.tell(*_amounts(answer), note=answer["stage"]),
+            )
     if ended["stage"] == "failed":
         raise RestoreFailed(f"The restore failed: {ended['failure']}")
+    print(
+        f"finished at {ended['finishedAt']}: {ended['documentsRestored']} documents, "
+        f"{ended['sizeBytesRestored']} bytes"
+    )
 
 
 @app.command(name="list")
@@ -74,17 +79,11 @@ def list_(name: str) -> None:
             print(f"{job['id']}  {_outcome(job)}  {job['snapshotId']}  {job['targetClusterName']}")
 
 
-class _Teller:
-    """Prints how a job comes along, a line for each change."""
-
-    def __init__(self) -> None:
-        self._last = ""
-
-    def tell(self, job: dict[str, Any]) -> None:
-        line = f"{job['stage']}: {job['documentsRestored']} of {job['documentsTotal']} documents"
-        if line != self._last:
-            print(line, flush=True)
-        self._last = line
+def _amounts(job: dict[str, Any]) -> tuple[Amount, Amount]:
+    return (
+        Amount(Unit.BYTES, job["sizeBytesRestored"], job["sizeBytesTotal"]),
+        Amount(Unit.DOCUMENTS, job["documentsRestored"], job["documentsTotal"]),
+    )
 
 
 def _outcome(job: dict[str, Any]) -> str:

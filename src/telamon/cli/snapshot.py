@@ -5,6 +5,7 @@ from typing import Any
 from cyclopts import App
 
 from telamon.cli.client import Client
+from telamon.cli.progress import Amount, Progress, Unit
 from telamon.config import load_client_settings
 from telamon.errors import SnapshotFailed
 
@@ -30,11 +31,12 @@ def take(name: str, *, wait: bool = False, retention_days: int = 35) -> None:
         print(taken["id"], flush=True)
         if not wait:
             return
-        ended = client.follow(
-            f"/instances/{name}/snapshots/{taken['id']}",
-            lambda answer: answer["status"] in ("completed", "failed"),
-            lambda _answer: None,
-        )
+        with Progress("Taking the snapshot") as progress:
+            ended = client.follow(
+                f"/instances/{name}/snapshots/{taken['id']}",
+                lambda answer: answer["status"] in ("completed", "failed"),
+                lambda answer: progress.tell(*_amounts(answer), note=answer["status"]),
+            )
     if ended["status"] == "failed":
         raise SnapshotFailed(f"The snapshot failed: {ended['failure']}")
     print(_line(ended))
@@ -55,6 +57,13 @@ def list_(name: str) -> None:
             consistency = found.get("consistency", "-")
             shown = (found["id"], found["status"], taken_at, found["sizeBytes"], consistency)
             print("  ".join(map(str, shown)))
+
+
+def _amounts(snapshot: dict[str, Any]) -> tuple[Amount, Amount]:
+    return (
+        Amount(Unit.BYTES, snapshot["sizeBytes"], snapshot["expectedBytes"] or None),
+        Amount(Unit.DOCUMENTS, snapshot["documents"]),
+    )
 
 
 def _line(ended: dict[str, Any]) -> str:

@@ -41,6 +41,11 @@ class Credentials:
 
     def uri(self, tx: Connection, instance: Instance) -> str:
         """What Telamon connects with. Raises DeploymentUnavailable if there is no address yet."""
+        if not instance.has_deployment:
+            raise DeploymentUnavailable(
+                f"The instance {instance.name} has no deployment: all that is known of it is what "
+                f"its snapshots say. telamon instance attach {instance.name} --uri URI gives it one."
+            )
         if not instance.managed:
             return self._open(tx, instance.id)["uri"]
         return telamon_uri(_port(instance), self.passwords(tx, instance.id))

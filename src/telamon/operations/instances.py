@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from telamon.clock import Clock
 from telamon.errors import (
     AlreadyDeleting,
+    ClusterIsDeleting,
     FeatureUnsupported,
+    InstanceNotFound,
     InvalidClusterName,
     TelamonError,
     TerminationProtected,
@@ -21,15 +23,19 @@ from telamon.jobs.worker import Steps
 from telamon.model.access import PROJECT_OWNERS, PROJECT_READERS, ApiKey
 from telamon.model.instance import (
     Instance,
+    InstanceChanges,
     InstanceKind,
     InstanceState,
+    NewInstance,
     Provider,
     is_instance_name,
 )
 from telamon.model.page import Page
 from telamon.mongo.connect import Deployment, probe, without_credentials
-from telamon.operations.access import authorize, find_instance
+from telamon.operations.access import authorize
+from telamon.operations.backup_schedules import begin_schedule
 from telamon.operations.credentials import Credentials
+from telamon.operations.kinds import find_of_kind, named
 from telamon.operations.managed_instances import ManagedInstances
 from telamon.state import instances as rows
 from telamon.state.database import Database
@@ -37,16 +43,6 @@ from telamon.state.database import Database
 # Clients read the provider by a fixed list of names; an attached instance has none of its own.
 ATTACHED_PROVIDER = Provider(backing_provider_name="AWS", region_name="US_EAST_1")
 _ITEM_NAME_LETTERS = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewInstance:
-    """What a caller may choose of a managed instance."""
-
-    name: str
-    provider: Provider
-    tags: tuple[tuple[str, str], ...] = ()
-    termination_protection: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +94,24 @@ class Instances:
         await self._db.run(work)
         return VisibleInstance(instance=instance, connection_string=None)
 
-    async def attach(self, caller: ApiKey, group_id: str, name: str, uri: str) -> VisibleInstance:
-        """Protect a deployment that already runs. Raises DeploymentRefused if it cannot be."""
+    async def attach(
+        self,
+        caller: ApiKey,
+        group_id: str,
+        name: str,
+        uri: str,
+        kind: InstanceKind = InstanceKind.SERVERLESS,
+    ) -> VisibleInstance:
+        """Protect a deployment that already runs. Raises DeploymentRefused if it cannot be.
+
+        An instance of that name that has no deployment gets this one and the kind, and keeps its
+        snapshots.
+        """
         if not is_instance_name(name):
             raise InvalidClusterName(name)
         await self._db.read(lambda tx: authorize(tx, caller, group_id, PROJECT_OWNERS))
         deployment = await asyncio.to_thread(probe, uri)
-        new = NewInstance(name=name, provider=ATTACHED_PROVIDER)
+        new = NewInstance(name=name, provider=ATTACHED_PROVIDER, kind=kind)
         instance = self._instance(
             group_id,
             new,
@@ -113,23 +120,42 @@ class Instances:
             deployment=deployment,
         )
 
-        def work(tx: Connection) -> None:
+        def work(tx: Connection) -> Instance:
             authorize(tx, caller, group_id, PROJECT_OWNERS)
-            sealed = self._credentials.seal_uri(instance.id, uri)
-            rows.insert(tx, instance, sealed_credentials=sealed)
+            known = _without_deployment(tx, group_id, name)
+            attached = known or instance
+            sealed = self._credentials.seal_uri(attached.id, uri)
+            if known is None:
+                rows.insert(tx, instance, sealed_credentials=sealed)
+            else:
+                rows.set_deployment(
+                    tx,
+                    known.id,
+                    kind=kind,
+                    address=without_credentials(uri),
+                    mongodb_version=deployment.mongodb_version,
+                    sealed_credentials=sealed,
+                )
+            if kind is InstanceKind.DEDICATED:
+                begin_schedule(
+                    tx, attached.id, policy_id=self._new_id(self._clock()), at=instance.created_at
+                )
+            return rows.by_id(tx, attached.id)
 
-        await self._db.run(work)
-        return VisibleInstance(instance=instance, connection_string=instance.address)
+        attached = await self._db.run(work)
+        return VisibleInstance(instance=attached, connection_string=attached.address)
 
-    async def require(self, group_id: str, name: str) -> None:
-        """Raises InstanceNotFound, for a caller whose request has yet to be read."""
-        await self._db.read(lambda tx: rows.by_name(tx, group_id, name))
+    async def require(self, group_id: str, name: str, kind: InstanceKind | None = None) -> None:
+        """Raises what ``named`` does, for a caller whose request has yet to be read."""
+        await self._db.read(lambda tx: named(tx, group_id, name, kind))
 
-    async def get(self, caller: ApiKey, group_id: str, name: str) -> VisibleInstance:
-        """Raises InstanceNotFound."""
+    async def get(
+        self, caller: ApiKey, group_id: str, name: str, kind: InstanceKind
+    ) -> VisibleInstance:
+        """Raises what ``named`` does."""
 
         def work(tx: Connection) -> VisibleInstance:
-            instance = find_instance(tx, caller, group_id, name, PROJECT_READERS)
+            instance = find_of_kind(tx, caller, group_id, name, kind, roles=PROJECT_READERS)
             return self._visible(tx, caller, instance)
 
         seen = await self._db.read(work)
@@ -137,13 +163,19 @@ class Instances:
         return seen
 
     async def list(
-        self, caller: ApiKey, group_id: str, *, limit: int, offset: int
+        self,
+        caller: ApiKey,
+        group_id: str,
+        kind: InstanceKind | None,
+        *,
+        limit: int,
+        offset: int,
     ) -> Page[VisibleInstance]:
-        """By name."""
+        """By name; None lists those of every kind."""
 
         def work(tx: Connection) -> Page[VisibleInstance]:
             authorize(tx, caller, group_id, PROJECT_READERS)
-            found = rows.page(tx, group_id, limit=limit, offset=offset)
+            found = rows.page(tx, group_id, limit=limit, offset=offset, kind=kind)
             return Page(
                 items=tuple(self._visible(tx, caller, instance) for instance in found.items),
                 total=found.total,
@@ -153,14 +185,39 @@ class Instances:
         await self._settle(seen.items)
         return seen
 
-    async def delete(self, caller: ApiKey, group_id: str, name: str) -> None:
+    async def update(
+        self,
+        caller: ApiKey,
+        group_id: str,
+        name: str,
+        kind: InstanceKind,
+        changes: InstanceChanges,
+    ) -> VisibleInstance:
+        """What is changed is changed when this returns; an idle instance is shown as UPDATING once.
+
+        Raises ClusterIsDeleting.
+        """
+
+        def work(tx: Connection) -> VisibleInstance:
+            instance = find_of_kind(tx, caller, group_id, name, kind, roles=PROJECT_OWNERS)
+            if instance.state is InstanceState.DELETING:
+                raise ClusterIsDeleting("This cluster is currently being deleted, cannot update")
+            rows.set_options(tx, changes.applied(instance))
+            view = self._visible(tx, caller, rows.by_id(tx, instance.id))
+            if view.instance.state is not InstanceState.IDLE:
+                return view
+            return replace(view, instance=replace(view.instance, state=InstanceState.UPDATING))
+
+        return await self._db.run(work)
+
+    async def delete(self, caller: ApiKey, group_id: str, name: str, kind: InstanceKind) -> None:
         """Begin to take an instance away. The data of an attached one is not touched.
 
         Raises TerminationProtected, AlreadyDeleting.
         """
 
         def work(tx: Connection) -> None:
-            instance = find_instance(tx, caller, group_id, name, PROJECT_OWNERS)
+            instance = find_of_kind(tx, caller, group_id, name, kind, roles=PROJECT_OWNERS)
             if instance.state is InstanceState.DELETING:
                 raise AlreadyDeleting(name)
             if instance.termination_protection:
@@ -207,7 +264,7 @@ class Instances:
         return Instance(
             id=instance_id,
             group_id=group_id,
-            kind=InstanceKind.SERVERLESS,
+            kind=new.kind,
             name=new.name,
             state=InstanceState.CREATING if managed else InstanceState.IDLE,
             created_at=now,
@@ -215,10 +272,11 @@ class Instances:
             address=address,
             port=None,
             mongodb_version=deployment.mongodb_version if deployment else None,
-            deployment_item_name=_deployment_item_name(instance_id),
+            deployment_item_name=deployment_item_name(instance_id),
             provider=new.provider,
             tags=new.tags,
             termination_protection=new.termination_protection,
+            continuous_backup=new.continuous_backup,
         )
 
 
@@ -261,7 +319,17 @@ class DeleteInstance:
         self._db.transact(lambda tx: rows.set_deleted(tx, instance_id, self._clock()))
 
 
-def _deployment_item_name(instance_id: str) -> str:
+def _without_deployment(tx: Connection, group_id: str, name: str) -> Instance | None:
+    """The instance of that name, if it waits for a deployment."""
+    try:
+        found = rows.by_name(tx, group_id, name)
+    except InstanceNotFound:
+        return None
+    waits = not found.has_deployment and found.state is not InstanceState.DELETING
+    return found if waits else None
+
+
+def deployment_item_name(instance_id: str) -> str:
     """An internal name such as Atlas gives to what runs an instance."""
     digest = hashlib.blake2s(instance_id.encode()).hexdigest()
     return f"atlas-{digest[:_ITEM_NAME_LETTERS]}"

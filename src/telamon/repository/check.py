@@ -273,10 +273,10 @@ class Check:
         """Every chunk that cannot be read, with the lost chunks that are the reason."""
         reasons = {chunk_id: [chunk_id] for chunk_id in lost}
         for chunk_id in self._needed:
-            for place in copies_of(self._repository.index, chunk_id):
-                for base_id in place.base_ids:
-                    if base_id in lost:
-                        reasons.setdefault(chunk_id, []).append(base_id)
+            places = copies_of(self._repository.index, chunk_id)
+            without = [lost.intersection(place.base_ids) for place in places]
+            if without and all(without):  # one copy whose bases are there is enough
+                reasons.setdefault(chunk_id, []).extend(sorted(set().union(*without)))
         return reasons
 
     def _chunks_of(self, snapshot_id: str) -> set[bytes]:

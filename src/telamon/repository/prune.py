@@ -5,7 +5,7 @@ is killed leaves chunks twice, at worst, and the next one takes the copies away.
 snapshot meanwhile: a snapshot may count on chunks that nobody needs yet.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,7 +89,9 @@ class PruneResult:
     deleted: tuple[str, ...]
     """Keys of packs that are gone."""
     freed_bytes: int
+    """What the store holds less: deleted packs without those that were written."""
     written_bytes: int
+    """Of new packs."""
     kept: tuple[str, ...]
     """One sentence for each pack that was to go and could not."""
 
@@ -162,6 +164,7 @@ class Prune:
         self._reader = ChunkReader(repository.store, repository.index, repository.keys)
         self._usage = read_usage(repository)
         self._packs = PackStream(repository.store, repository.index)
+        self._present = repository.index.packs().keys()
         self.plan = plan_prune(
             facts_of(repository, self._usage), max_unused_percent=max_unused_percent
         )
@@ -175,22 +178,20 @@ class Prune:
         leaving = [*self.plan.of(Action.REPACK), *self.plan.of(Action.DELETE)]
         going: list[Decision] = []
         kept: list[str] = []
-        written_bytes = 0
         for number, decision in enumerate(leaving):
             try:
-                written_bytes += self._save(decision.pack.key)
+                saved = list(self._to_save(decision.pack.key))
             except Unrecoverable as error:
                 kept.append(f"Pack {decision.pack.key} is kept: {error.message}")
             else:
+                for chunk_id, chunk, raw_bytes in saved:
+                    self._packs.append(chunk_id, chunk, raw_bytes)
                 going.append(decision)
             progress(number, len(leaving))
         self._packs.flush()
-        deleted = [
-            # What was packed again may have come out as the very same pack.
-            decision
-            for decision in going
-            if decision.pack.key not in self._packs.keys
-        ]
+        # What was packed again may have come out as the very same pack.
+        deleted = [decision for decision in going if decision.pack.key not in self._packs.keys]
+        written_bytes = sum(map(self._repository.store.size, self._packs.keys - self._present))
         for decision in deleted:
             self._repository.store.delete(decision.pack.key)
         self._repository.index.refresh()
@@ -202,9 +203,12 @@ class Prune:
             kept=tuple(kept),
         )
 
-    def _save(self, pack_key: str) -> int:
-        """Put what would be lost with a pack in a new one; answers the bytes of it."""
-        written_bytes = 0
+    def _to_save(self, pack_key: str) -> Iterator[tuple[bytes, EncodedChunk, int]]:
+        """What would be lost with a pack, proven: name, chunk as stored, raw length.
+
+        Nothing of a pack that is kept needs to be written, so a pack is proven to its end before
+        anything of it is.
+        """
         for record in iterate_records(self._repository.index.packs()[pack_key]):
             home = self._usage.homes.get(record.chunk_id)
             if home is None:
@@ -216,8 +220,7 @@ class Prune:
                 for place in copies_of(self._repository.index, record.chunk_id)
                 if (place.pack_key, place.offset) == (pack_key, record.offset)
             )
-            written_bytes += self._copy(record.chunk_id, place)
-        return written_bytes
+            yield self._read(record.chunk_id, place)
 
     def _is_proven(self, chunk_id: bytes, place: Location) -> bool:
         try:
@@ -226,12 +229,11 @@ class Prune:
             return False
         return True
 
-    def _copy(self, chunk_id: bytes, place: Location) -> int:
+    def _read(self, chunk_id: bytes, place: Location) -> tuple[bytes, EncodedChunk, int]:
         stored = self._repository.store.get_range(place.pack_key, place.offset, place.stored_bytes)
         raw = self._reader.decode(stored, place, chunk_id)
         chunk = EncodedChunk(encoding=place.encoding, stored=stored, base_ids=place.base_ids)
-        self._packs.append(chunk_id, chunk, len(raw))
-        return len(stored)
+        return chunk_id, chunk, len(raw)
 
 
 def _decide(pack: PackFacts, action: Action, reason: str) -> Decision:

@@ -45,6 +45,7 @@ def insert(tx: Connection, new: Instance, *, sealed_credentials: bytes) -> None:
                 region_name=new.provider.region_name,
                 tags=[list(tag) for tag in new.tags],
                 termination_protection=new.termination_protection,
+                continuous_backup=new.continuous_backup,
             )
         )
     except IntegrityError as error:
@@ -75,9 +76,13 @@ def sealed_credentials(tx: Connection, instance_id: str) -> bytes:
     return bytes(_row(tx, instance_id).sealed_credentials)
 
 
-def page(tx: Connection, group_id: str, *, limit: int, offset: int) -> Page[Instance]:
-    """A part of a group's visible instances, by name."""
+def page(
+    tx: Connection, group_id: str, *, limit: int, offset: int, kind: InstanceKind | None = None
+) -> Page[Instance]:
+    """A part of a group's visible instances, by name; of every kind unless one is given."""
     visible = (instance.c.group_id == group_id) & ~instance.c.gone
+    if kind is not None:
+        visible &= instance.c.kind == kind.value
     rows = tx.execute(
         sa.select(instance).where(visible).order_by(instance.c.name).limit(limit).offset(offset)
     )
@@ -119,6 +124,41 @@ def set_running(
         .values(address=address, port=port, mongodb_version=mongodb_version)
     )
     set_state(tx, instance_id, InstanceState.IDLE)
+
+
+def set_options(tx: Connection, changed: Instance) -> None:
+    """Tags, termination protection and whether backup is continuous, as ``changed`` has them."""
+    tx.execute(
+        instance.update()
+        .where(instance.c.id == changed.id)
+        .values(
+            tags=[list(tag) for tag in changed.tags],
+            termination_protection=changed.termination_protection,
+            continuous_backup=changed.continuous_backup,
+        )
+    )
+
+
+def set_deployment(
+    tx: Connection,
+    instance_id: str,
+    *,
+    kind: InstanceKind,
+    address: str,
+    mongodb_version: str,
+    sealed_credentials: bytes,
+) -> None:
+    """An instance that had none has one from now on."""
+    tx.execute(
+        instance.update()
+        .where(instance.c.id == instance_id)
+        .values(
+            kind=kind.value,
+            address=address,
+            mongodb_version=mongodb_version,
+            sealed_credentials=sealed_credentials,
+        )
+    )
 
 
 def count_attempt(tx: Connection, instance_id: str) -> int:
@@ -194,4 +234,5 @@ def _instance(row: "Row[tuple[object, ...]]") -> Instance:
         ),
         tags=tuple((key, value) for key, value in row.tags),
         termination_protection=row.termination_protection,
+        continuous_backup=row.continuous_backup,
     )

@@ -1,0 +1,16 @@
+"""``telamon repository rescan``."""
+
+import contextlib
+
+from telamon.clock import system_clock
+from telamon.config import Settings
+from telamon.operations.rescan import Progress, Rescan, RescanReport
+from telamon.server.repository import RepositoryPlace, shared_repository
+from telamon.server.state import prepared_state
+
+
+def rescan(settings: Settings, place: RepositoryPlace, progress: Progress) -> RescanReport:
+    """Give every snapshot of the repository its row. Raises as ``Rescan.run`` does."""
+    state = prepared_state(settings)
+    with contextlib.closing(state.db), shared_repository(place) as repository:
+        return Rescan(state.db, repository, clock=system_clock).run(progress)
