@@ -2,24 +2,36 @@
 
 import ipaddress
 import os
+import secrets
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from telamon.config import ClientSettings, Settings, load_client_settings, load_settings
+from telamon.blobs.address import StoreCredentials
+from telamon.config import (
+    ClientSettings,
+    Settings,
+    load_client_settings,
+    load_settings,
+    load_store_credentials,
+)
 from telamon.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.upper().startswith("TELAMON_"):
+        if name.upper().startswith(("TELAMON_", "AWS_")):
             monkeypatch.delenv(name)
 
 
 DEFAULTS: dict[str, Any] = {
     "data_dir": Path.cwd() / "telamon-data",
+    "repository_url": "",
+    "repository_passphrase_file": None,
+    "repository_key_file": None,
     "host": "127.0.0.1",
     "port": 8080,
     "public_url": "",
@@ -34,6 +46,10 @@ DEFAULTS: dict[str, Any] = {
 }
 GIVEN: list[tuple[str, str, Any]] = [
     ("data_dir", "/var/lib/telamon", Path("/var/lib/telamon")),
+    ("repository_url", "s3://backups/prefix?region=x", "s3://backups/prefix?region=x"),
+    ("repository_url", "file:///srv/backups", "file:///srv/backups"),
+    ("repository_passphrase_file", "/run/words", Path("/run/words")),
+    ("repository_key_file", "/run/words", Path("/run/words")),
     ("host", "::1", "::1"),
     ("port", "0", 0),
     ("public_url", "https://backup.example.com", "https://backup.example.com"),
@@ -113,6 +129,11 @@ def test_the_command_line_comes_before_the_environment(monkeypatch: pytest.Monke
             "later",
             "TELAMON_ATLAS_SUNSET: Input should be 'ignore' or 'enforce'.",
         ),
+        (
+            "REPOSITORY_URL",
+            "/srv/backups",
+            "TELAMON_REPOSITORY_URL: must begin with s3:// or file:///.",
+        ),
         ("LOG_FORMAT", "xml", "TELAMON_LOG_FORMAT: Input should be 'console' or 'json'."),
     ],
 )
@@ -188,6 +209,39 @@ def test_the_servers_and_the_clients_settings_may_share_an_environment(
 def test_the_key_file_is_in_the_data_directory_unless_it_is_named(tmp_path: Path) -> None:
     assert load_settings(data_dir=tmp_path).key_file == tmp_path / "master.key"
     assert load_settings(master_key_file=tmp_path / "key").key_file == tmp_path / "key"
+
+
+def test_the_repository_is_in_the_data_directory_unless_it_is_named(tmp_path: Path) -> None:
+    data_dir = tmp_path / "a b"
+
+    assert load_settings(data_dir=data_dir).store_url == f"{tmp_path.as_uri()}/a%20b/repository"
+    assert load_settings(repository_url="s3://backups").store_url == "s3://backups"
+
+
+def test_a_password_in_the_repositorys_url_is_not_repeated() -> None:
+    password = secrets.token_hex()
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(repository_url=f"s3://key:{password}@backups")
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert "must hold no name or password" in told
+    assert password not in told
+
+
+def test_keys_for_an_object_store_have_the_names_that_all_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_store_credentials() == StoreCredentials()
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "hunter3")
+
+    credentials = load_store_credentials()
+    assert credentials == StoreCredentials(
+        access_key_id="AKID", secret_access_key="hunter2", session_token="hunter3"
+    )
+    assert "hunter" not in repr(credentials)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from telamon.blobs.address import StoreCredentials, parse_address
 from telamon.errors import ConfigurationError
 
 _PREFIX = "TELAMON_"
@@ -26,11 +27,21 @@ class Settings(BaseSettings):
     """What ``telamon serve`` and ``telamon worker`` need to know."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, extra="ignore", frozen=True, validate_default=True
+        env_prefix=_PREFIX,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,  # a URL may hold a password where none belongs
     )
 
     data_dir: Path = Path("telamon-data")
     """Where everything is kept: metadata, repository, managed deployments, the master key."""
+    repository_url: str = ""
+    """Where the repository is, as ``parse_address`` reads it; in the data directory if empty."""
+    repository_passphrase_file: Path | None = None
+    """A file whose first line is the passphrase of an encrypted repository."""
+    repository_key_file: Path | None = None
+    """The key file of an encrypted repository."""
     host: str = "127.0.0.1"
     """The address the API listens on."""
     port: Port = 8080
@@ -66,6 +77,13 @@ class Settings(BaseSettings):
     def _is_absolute(cls, value: Path) -> Path:
         return value.absolute()  # the worker's directory, and the next server's, may be another
 
+    @field_validator("repository_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value:
+            parse_address(value)
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
@@ -74,6 +92,21 @@ class Settings(BaseSettings):
     @property
     def key_file(self) -> Path:
         return self.master_key_file or self.data_dir / "master.key"
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store that the repository is in."""
+        return self.repository_url or (self.data_dir / "repository").as_uri()
+
+
+class _AwsSettings(BaseSettings):
+    """By the names that every other program which speaks S3 knows them by."""
+
+    model_config = SettingsConfigDict(env_prefix="AWS_", extra="ignore", frozen=True)
+
+    access_key_id: str = ""
+    secret_access_key: str = Field(default="", repr=False)
+    session_token: str = Field(default="", repr=False)
 
 
 class ClientSettings(BaseSettings):
@@ -105,6 +138,11 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise ConfigurationError(_sentences(error)) from error
+
+
+def load_store_credentials() -> StoreCredentials:
+    """What the environment has of the keys for an object store, which may be nothing."""
+    return StoreCredentials(**_AwsSettings().model_dump())
 
 
 def load_client_settings(**overrides: object) -> ClientSettings:

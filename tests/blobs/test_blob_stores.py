@@ -1,21 +1,23 @@
 """What every blob store promises, run over each of them."""
 
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from telamon.blobs.base import BlobInfo, BlobNotFound, BlobStore, check_key, folder_of
-from telamon.blobs.local import LocalBlobStore
+from telamon.blobs.base import BlobInfo, BlobNotFound, BlobStore, check_key, folder_of, is_key
 from telamon.blobs.memory import MemoryBlobStore
+from telamon.blobs.opening import open_store, probe
 from telamon.errors import IntegrityError, Unrecoverable
+from tests.blobs.servers import CREDENTIALS, S3Server
 
-STORES: dict[str, Callable[[Path], BlobStore]] = {
-    "memory": lambda root: MemoryBlobStore(),
-    "local": LocalBlobStore,
-}
+Opener = Callable[[], BlobStore]
+
+ON_A_MEDIUM = ["local", "moto", pytest.param("seaweedfs", marks=pytest.mark.xdist_group("weed"))]
 
 GOOD_KEYS = ["a", "config", "packs/0f/" + "0f" * 32, "a.b", "a-b_c", ".hidden", "..a", "a/b/c/d"]
 BAD_KEYS = [
@@ -41,9 +43,23 @@ BAD_KEYS = [
 ]
 
 
-@pytest.fixture(params=sorted(STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return STORES[request.param](tmp_path / "blobs")
+@pytest.fixture(params=["memory", *ON_A_MEDIUM])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    """Opens the test's own store, empty at first; each time anew, but for one in memory."""
+    if request.param == "memory":
+        store = MemoryBlobStore()
+        return lambda: store
+    if request.param == "local":
+        url = (tmp_path / "some blobs").as_uri()
+    else:
+        server: S3Server = request.getfixturevalue(request.param)
+        url = server.url()
+    return partial(open_store, url, CREDENTIALS, secrets.token_bytes)
+
+
+@pytest.fixture
+def store(opener: Opener) -> BlobStore:
+    return opener()
 
 
 def keys(store: BlobStore, prefix: str = "") -> list[str]:
@@ -61,6 +77,7 @@ def test_a_key_of_plain_segments_is_taken(key: str, store: BlobStore) -> None:
 
 @pytest.mark.parametrize("key", BAD_KEYS)
 def test_an_odd_key_is_refused(key: str) -> None:
+    assert not is_key(key)
     with pytest.raises(ValueError, match="is no key of a blob"):
         check_key(key)
 
@@ -103,6 +120,27 @@ def test_what_was_put_is_got(data: bytes, store: BlobStore) -> None:
     assert store.get("a/b") == data
 
 
+@pytest.mark.parametrize("kind", [bytes, memoryview])
+def test_a_big_blob_is_put_whole_and_read_in_parts(
+    kind: Callable[[bytes], bytes | memoryview], store: BlobStore
+) -> None:
+    """More than the 5 MiB, or 8, from which clients of object stores like to send parts."""
+    data = secrets.token_bytes(9 << 20)
+    assert store.put("packs/big", kind(data)) is True
+    assert store.put("packs/big", kind(b"other")) is False
+    assert store.size("packs/big") == 9 << 20
+    assert store.get_range("packs/big", (5 << 20) - 3, 6) == data[(5 << 20) - 3 : (5 << 20) + 3]
+    assert store.get("packs/big") == data
+
+
+def test_what_was_put_is_there_for_whoever_opens_the_store_next(opener: Opener) -> None:
+    opener().put("packs/a", b"12345")
+    assert opener().get("packs/a") == b"12345"
+    assert opener().put("packs/a", b"other") is False
+    opener().delete("packs/a")
+    assert list(opener().list("")) == []
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bytes_of_every_kind_can_be_put(
     kind: Callable[[bytes], bytes | bytearray | memoryview], store: BlobStore
@@ -137,6 +175,23 @@ def test_of_sixteen_puts_at_once_exactly_one_answers_true(store: BlobStore) -> N
     assert answers.count(True) == 1
     assert store.get("packs/aa/one") == bytes([answers.index(True)]) * 100_000
     assert keys(store) == ["packs/aa/one"]
+
+
+def test_of_two_stores_of_one_place_one_answers_true(opener: Opener) -> None:
+    stores = [opener() for _ in range(8)]
+    barrier = threading.Barrier(8)
+
+    def put(store: BlobStore) -> bool:
+        barrier.wait()
+        return store.put("config", b"the same")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(put, stores)) == [False] * 7 + [True]
+
+
+def test_a_store_passes_its_own_probe_and_nothing_is_left_of_it(store: BlobStore) -> None:
+    probe(store, secrets.token_bytes)
+    assert keys(store) == []
 
 
 def test_many_keys_put_at_once_are_all_there(store: BlobStore) -> None:
@@ -189,7 +244,9 @@ def test_a_range_is_exactly_those_bytes(
     assert store.get_range("a", start, length) == expected
 
 
-@pytest.mark.parametrize(("start", "length"), [(0, 11), (9, 2), (10, 1), (11, 0), (1 << 40, 1)])
+@pytest.mark.parametrize(
+    ("start", "length"), [(0, 11), (9, 2), (10, 1), (11, 0), (1 << 40, 1), (1 << 70, 1)]
+)
 def test_a_range_beyond_the_end_is_never_a_short_answer(
     start: int, length: int, store: BlobStore
 ) -> None:
@@ -243,6 +300,40 @@ def test_a_list_has_only_what_begins_with_its_prefix(
     prefix: str, expected: list[str], store: BlobStore
 ) -> None:
     for key in ["packs/0a/1", "packs/0b/2", "plan", "config"]:
+        store.put(key, b"")
+    assert keys(store, prefix) == expected
+
+
+@pytest.mark.slow
+def test_a_list_of_more_keys_than_a_page_has_is_whole(store: BlobStore) -> None:
+    """A page of S3 has 1,000."""
+    wanted = [f"packs/{number % 256:02x}/{number:04}" for number in range(1050)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: store.put(key, b"x"), ["a", *wanted, "z"]))
+
+    assert keys(store, "packs/") == sorted(wanted)
+    assert keys(store) == ["a", *sorted(wanted), "z"]
+    assert keys(store, "packs/0") == sorted(key for key in wanted if key[6] == "0")
+    assert keys(store, "z") == ["z"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("a-", ["a-b"]),
+        ("a.", ["a.b"]),
+        ("a", ["a-b", "a.b", "a/b-c", "a/b/c", "a/z", "a0"]),
+        ("a/", ["a/b-c", "a/b/c", "a/z"]),
+        ("a/b", ["a/b-c", "a/b/c"]),
+        ("a/b-", ["a/b-c"]),
+        ("a0", ["a0"]),
+        ("b", ["b/c"]),
+    ],
+)
+def test_a_prefix_may_end_where_a_folder_does_or_not(
+    prefix: str, expected: list[str], store: BlobStore
+) -> None:
+    for key in ["a0", "b/c", "a/z", "a-b", "a/b/c", "a.b", "a/b-c", "c"]:
         store.put(key, b"")
     assert keys(store, prefix) == expected
 

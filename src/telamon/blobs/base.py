@@ -88,6 +88,15 @@ def check_key(key: str) -> None:
         raise ValueError(f"{key!r} is no key of a blob.")
 
 
+def is_key(text: str) -> bool:
+    """Whether ``check_key`` takes it."""
+    try:
+        check_key(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_segment(segment: str) -> bool:
     return (
         _SEGMENT.fullmatch(segment) is not None

@@ -19,6 +19,7 @@ from telamon.blobs.base import (
     check_key,
     check_range,
     folder_of,
+    is_key,
     range_beyond_end,
 )
 from telamon.errors import Unavailable
@@ -68,7 +69,7 @@ class LocalBlobStore:
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         folder = folder_of(prefix)
         for key, entry in self._walk(folder):
-            if not key.startswith(prefix) or not _is_key(key):
+            if not key.startswith(prefix) or not is_key(key):
                 continue
             with _medium_errors("read", entry.path):
                 try:
@@ -179,14 +180,6 @@ class LocalBlobStore:
 def _sort_key(entry: "os.DirEntry[str]") -> str:
     """A folder sorts as the beginning of its blobs' keys does, slash included."""
     return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
-
-
-def _is_key(key: str) -> bool:
-    try:
-        check_key(key)
-    except ValueError:
-        return False
-    return True
 
 
 def _sync_folder(folder: Path) -> None:
