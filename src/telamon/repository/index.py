@@ -124,20 +124,27 @@ class Index:
             yield from [self._unreadable[key] for key in sorted(self._unreadable)]
 
     def _read_pack(self, info: BlobInfo) -> None:
-        key = info.key
-        footer_start = max(0, info.size_bytes - FOOTER_BYTES)
         try:
-            end = self._store.get_range(key, footer_start, info.size_bytes - footer_start)
-            footer = parse_footer(key, end, info.size_bytes)
-            blob = self._store.get_range(key, footer.index_offset, footer.index_bytes)
-            index = parse_index(key, blob, footer)
+            try:
+                index = self._fetch_index(info)
+            except IntegrityError:
+                # Bytes may be harmed on their way: what a second look finds whole is whole.
+                index = self._fetch_index(info)
         except BlobNotFound:
             return
         except (IntegrityError, UnknownFormat) as error:
             with self._lock:
-                self._unreadable[key] = error.message
+                self._unreadable[info.key] = error.message
             return
-        self.add_pack(key, index)
+        self.add_pack(info.key, index)
+
+    def _fetch_index(self, info: BlobInfo) -> PackIndex:
+        key = info.key
+        footer_start = max(0, info.size_bytes - FOOTER_BYTES)
+        end = self._store.get_range(key, footer_start, info.size_bytes - footer_start)
+        footer = parse_footer(key, end, info.size_bytes)
+        blob = self._store.get_range(key, footer.index_offset, footer.index_bytes)
+        return parse_index(key, blob, footer)
 
     def _forget(self, gone: set[str]) -> None:
         """Drop packs that the store does not hold any more."""
