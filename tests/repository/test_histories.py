@@ -1,8 +1,12 @@
-"""Any history of a repository against a dictionary: take, change, delete, prune, crash, reopen."""
+"""Any history of a repository against a dictionary: take, change, delete, prune, crash, reopen, rescan."""
 
 import contextlib
 import random
 import secrets
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import bson
 from hypothesis import HealthCheck, settings
@@ -11,6 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from telamon.blobs.base import BlobStore
 from telamon.blobs.memory import MemoryBlobStore
+from telamon.model.access import Organization
+from telamon.operations.rescan import Rescan
 from telamon.repository import pack
 from telamon.repository.check import Check
 from telamon.repository.cut import CutParameters
@@ -18,8 +24,12 @@ from telamon.repository.keys import RepositorySecret, SecretKind
 from telamon.repository.prune import Prune
 from telamon.repository.repository import Repository
 from telamon.repository.stats import read_stats
+from telamon.state import access, snapshots
+from telamon.state.database import Database
+from telamon.state.tables import metadata
 from tests.repository.samples import collection, manifest
 from tests.repository.wrapped_stores import CrashError, CrashingStore, WrappedStore
+from tests.state.samples import NOW
 
 SECRET = RepositorySecret(kind=SecretKind.KEY_FILE, value=b"k" * 32)
 CUT = CutParameters(target_bytes=1024, large_target_bytes=4096, large_document_bytes=512)
@@ -126,6 +136,25 @@ class Histories(RuleBasedStateMachine):
         crashing = Repository.open(CrashingDeletes(self.store, at), self.secret)
         with contextlib.suppress(CrashError):
             Prune(crashing, max_unused_percent=0).execute()
+
+    @rule()
+    def rescan(self) -> None:
+        """With a new database, as after the loss of the old one."""
+        with (
+            TemporaryDirectory() as folder,
+            closing(Database.sqlite(Path(folder) / "new.db")) as db,
+        ):
+            metadata.create_all(db.engine)
+            organization = Organization(
+                id="65f0000000000000000000f1", name="New", created_at=NOW, requires_access_list=True
+            )
+            db.transact(lambda tx: access.insert_organization(tx, organization))
+            report = Rescan(db, self.repository, clock=lambda: NOW).run()
+            assert set(report.snapshots) == set(self.expected)
+            assert set(db.look(snapshots.completed_ids)) == set(self.expected)
+            for snapshot_id, content in self.expected.items():
+                found = db.look(partial(snapshots.by_id, snapshot_id=snapshot_id))
+                assert found.size_bytes == len(content)
 
     @rule()
     def reopen(self) -> None:
