@@ -46,7 +46,8 @@ check: install  ## format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-fmt: install  ## format, and mend what the linter can
+fmt: install  ## write the generated documents, format, and mend what the linter can
+	$(BIN)/python -m tools.documents
 	$(BIN)/ruff check --quiet --fix src tests tools benchmarks
 	$(BIN)/ruff format --quiet src tests tools benchmarks
 

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "lenient_accept": False,
     "atlas_sunset_headers": False,
     "atlas_sunset": "ignore",
+    "rate_limits": False,
     "stop_grace_seconds": 10,
     "log_format": "console",
 }
@@ -66,6 +67,7 @@ GIVEN: list[tuple[str, str, Any]] = [
     ("lenient_accept", "true", True),
     ("atlas_sunset_headers", "1", True),
     ("atlas_sunset", "enforce", "enforce"),
+    ("rate_limits", "true", True),
     ("stop_grace_seconds", "0", 0),
     ("log_format", "json", "json"),
 ]

@@ -24,7 +24,7 @@ def below(kind: type[TelamonError]) -> Iterator[type[TelamonError]]:
 
 
 EVERY = sorted(set(below(TelamonError)), key=lambda kind: f"{kind.__module__}.{kind.__name__}")
-NASTY = ("100%", "%s %d %(x)s", "{0} ü \n")
+NASTY = ("100%", "%s %d %(x)s", "{0} ü \n", 7, "")
 
 
 def make(kind: type[TelamonError]) -> TelamonError:
@@ -41,7 +41,7 @@ def test_a_message_is_the_template_with_the_parameters(kind: type[TelamonError])
     first, *rest = kind.detail.split("%s")
     expected = first
     for parameter, text in zip(error.parameters, rest, strict=True):
-        expected += parameter + text
+        expected += f"{parameter}{text}"
     assert error.message == expected
     assert str(error) == expected
 
@@ -76,6 +76,8 @@ BRANCHES = [
     (errors.Forbidden, [403], 77),
     (errors.NotFound, [404], 4),
     (errors.Conflict, [409], 5),
+    (errors.TooManyRequests, [429], 75),
+    (errors.OAuthRefusal, range(400, 500), 2),
     (errors.ConfigurationError, [500], 78),
     (errors.Unavailable, [503], 75),
     (errors.SnapshotFailed, [500], 1),

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     """Whether v2 sends Atlas's ``Deprecation`` and ``Sunset`` headers."""
     atlas_sunset: Literal["ignore", "enforce"] = "ignore"
     """``enforce`` answers 410 where Atlas has switched a route off."""
+    rate_limits: bool = False
+    """Whether callers are held to Atlas's rates; see docs/api.md."""
     stop_grace_seconds: Seconds = 10
     """How long running jobs may take to finish when the worker is told to stop."""
     log_format: Literal["console", "json"] = "console"

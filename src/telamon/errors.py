@@ -8,6 +8,8 @@
       Forbidden                   403                          exit 77
       NotFound                    404                          exit 4
       Conflict                    409                          exit 5
+      TooManyRequests             429  try again later         exit 75
+      OAuthRefusal                4xx  in OAuth's own shape    exit 2
       ConfigurationError          500  a setting is wrong      exit 78
       Unavailable                 503  try again later         exit 75
       SnapshotFailed              500  the snapshot could not be taken
@@ -29,11 +31,11 @@ class TelamonError(Exception):
     exit_code: ClassVar[int] = 1
     detail: ClassVar[str] = "Unexpected error."
 
-    def __init__(self, *parameters: str) -> None:
+    def __init__(self, *parameters: str | int) -> None:
         self.parameters = parameters
         super().__init__(self.message)
 
-    def __reduce__(self) -> tuple[type["TelamonError"], tuple[str, ...]]:
+    def __reduce__(self) -> tuple[type["TelamonError"], tuple[str | int, ...]]:
         return type(self), self.parameters
 
     @property
@@ -136,6 +138,94 @@ class AlreadyDeleting(InvalidRequest):
     detail = "The cluster %s has already been requested for deletion."
 
 
+class ClusterIsDeleting(InvalidRequest):
+    """A change to what is being deleted. The parameter is the reason, a whole sentence."""
+
+    error_code = "ATLAS_GENERAL_ERROR"
+    detail = "Reason: %s."
+
+
+class WrongKind(InvalidRequest):
+    """An instance that other paths are for. Clients try those next, and go by the code."""
+
+    error_code = "INCORRECT_BACKUP_API_ENDPOINT"
+    detail = "The cluster %s cannot be used here."
+
+
+class FlexInClusterApi(WrongKind):
+    error_code = "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API"
+    detail = "Flex cluster %s cannot be used in the Cluster API."
+
+
+class ServerlessInClusterApi(WrongKind):
+    error_code = "CANNOT_USE_SERVERLESS_INSTANCE_IN_CLUSTER_API"
+    detail = "Serverless instance %s cannot be used in the Cluster API."
+
+
+class NonFlexInFlexApi(WrongKind):
+    error_code = "CANNOT_USE_NON_FLEX_CLUSTER_IN_FLEX_API"
+    detail = "Cannot use non-flex cluster %s in the flex API."
+
+
+class ClusterInServerlessApi(WrongKind):
+    error_code = "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"
+    detail = "Cluster %s cannot be used in the Serverless Instance API."
+
+
+class CannotCancel(InvalidRequest):
+    """Parameters: the restore job's id, why not."""
+
+    error_code = "CANNOT_CANCEL_AUTOMATED_RESTORE"
+    detail = "The restore job %s cannot be cancelled: %s."
+
+
+class InvalidGroupName(InvalidRequest):
+    error_code = "INVALID_GROUP_NAME"
+    detail = "The group name %s is invalid: 1 to 64 letters, digits, blanks or any of -_.(),:&@+' are valid."
+
+
+class TooManyGroups(InvalidRequest):
+    """Parameters: how many an organization may have, the organization's id."""
+
+    error_code = "MAX_GROUPS_PER_ORG_EXCEEDED"
+    detail = (
+        "Maximum number of groups per organization (%s) in %s exceeded while trying to add group."
+    )
+
+
+class InvalidNetwork(InvalidRequest):
+    """What should be an address or a network and is neither."""
+
+    error_code = "INVALID_IP_ADDRESS_OR_CIDR_NOTATION"
+    detail = "%s is neither an IP address nor a network in CIDR notation."
+
+
+class SeveralNetworks(InvalidRequest):
+    error_code = "MULTIPLE_VALUES_SPECIFIED_FOR_ONE_NETWORK_PERMISSION_ENTRY"
+    detail = (
+        "An access list entry takes one address, one network or one security group, not several."
+    )
+
+
+class CallersAddress(InvalidRequest):
+    """A caller that would shut itself out."""
+
+    error_code = "CANNOT_REMOVE_CALLER_FROM_WHITELIST"
+    detail = (
+        "The address %s, from which this request comes, cannot be removed from the access list."
+    )
+
+
+class ExpirationInPast(InvalidRequest):
+    error_code = "EXPIRATION_DATE_IN_PAST"
+    detail = "The date of expiration must lie in the future."
+
+
+class MissingRoles(InvalidRequest):
+    error_code = "MISSING_API_KEY_ROLES"
+    detail = "At least one role is needed."
+
+
 class DeploymentRefused(InvalidRequest):
     """A deployment that cannot be protected: unreachable, of a kind not supported, or closed to us."""
 
@@ -160,6 +250,23 @@ class NotInGroup(Unauthorized):
 
     error_code = "NOT_IN_GROUP"
     detail = "The current user is not in the group, or the group does not exist."
+
+
+class CannotAccessOrg(Unauthorized):
+    """Another organization than the caller's, or one that never was."""
+
+    error_code = "USER_CANNOT_ACCESS_ORG"
+    detail = "The current user is not in the organization, or the organization does not exist."
+
+
+class NotGroupCreator(Unauthorized):
+    error_code = "NOT_ORG_GROUP_CREATOR"
+    detail = "The current user does not have the group creator role in organization %s."
+
+
+class AccessListDenied(Unauthorized):
+    error_code = "API_KEY_ACCESS_LIST_ACCESS_DENIED"
+    detail = "The access list of an API key can be changed by the key itself or by an owner of its organization."
 
 
 class Forbidden(TelamonError):
@@ -232,11 +339,64 @@ class GroupNotFound(NotFound):
     detail = "No group with ID %s exists."
 
 
+class GroupNameNotFound(NotFound):
+    error_code = "GROUP_NAME_NOT_FOUND"
+    detail = "No group named %s exists."
+
+
+class InvalidOrgId(NotFound):
+    error_code = "INVALID_ORG_ID"
+    detail = "An invalid organization ID %s was specified."
+
+
+class ApiKeyNotFound(NotFound):
+    error_code = "API_KEY_NOT_FOUND"
+    detail = "No API key with ID %s exists."
+
+
+class AccessListEntryNotFound(NotFound):
+    """Of an API key's or a service account's list. Parameters: the entry, whose list it is."""
+
+    error_code = "API_KEY_WHITELIST_NOT_FOUND"
+    detail = "IP address %s is not on the access list of %s."
+
+
+class NetworkPermissionNotFound(NotFound):
+    """Of a project's list. Parameters: the entry, the group's id."""
+
+    error_code = "ATLAS_NETWORK_PERMISSION_ENTRY_NOT_FOUND"
+    detail = "IP Address %s not on Atlas whitelist for group %s."
+
+
+class ServiceAccountNotFound(NotFound):
+    error_code = "SERVICE_ACCOUNT_NOT_FOUND"
+    detail = "No service account with client ID %s exists."
+
+
+class SecretNotFound(NotFound):
+    """Parameters: the secret's id, the service account's client id."""
+
+    error_code = "SERVICE_ACCOUNT_SECRET_NOT_FOUND"
+    detail = "No secret with ID %s exists for service account %s."
+
+
+class EndpointSetNotFound(NotFound):
+    error_code = "RATE_LIMIT_ENDPOINT_SET_NOT_FOUND"
+    detail = "No rate limit endpoint set with ID %s exists."
+
+
 class InstanceNotFound(NotFound):
     """Parameters: the instance's name, the group's id."""
 
     error_code = "SERVERLESS_INSTANCE_NOT_FOUND"
     detail = "No serverless instance named %s exists in group %s."
+
+
+class ClusterNotFound(InstanceNotFound):
+    """Flex or dedicated."""
+
+    error_code = "CLUSTER_NOT_FOUND"
+    detail = "No cluster named %s exists in group %s."
 
 
 class SnapshotNotFound(NotFound):
@@ -246,11 +406,35 @@ class SnapshotNotFound(NotFound):
     detail = "No snapshot with ID %s exists for cluster %s."
 
 
+class FlexSnapshotNotFound(SnapshotNotFound):
+    error_code = "TENANT_SNAPSHOT_NOT_FOUND"
+    detail = "No Flex snapshot with ID %s exists for cluster %s."
+
+
+class NamespaceNotFound(NotFound):
+    """A snapshot has no such database, or no such collection. Parameters: its name, the snapshot's id."""
+
+    error_code = "SNAPSHOT_NAMESPACE_NOT_FOUND"
+    detail = "There is no %s in snapshot %s."
+
+
+class BackupConfigNotFound(NotFound):
+    """A cluster without a schedule. Parameters: the cluster's id, the group's id."""
+
+    error_code = "BACKUP_CONFIG_NOT_FOUND"
+    detail = "No backup configuration exists for cluster %s in group %s."
+
+
 class RestoreJobNotFound(NotFound):
     """Parameters: the restore job's id, the instance's name."""
 
     error_code = "RESTORE_JOB_NOT_FOUND"
     detail = "No restore job with ID %s exists for cluster %s."
+
+
+class FlexRestoreJobNotFound(RestoreJobNotFound):
+    error_code = "TENANT_RESTORE_NOT_FOUND"
+    detail = "No Flex restore with ID %s exists for cluster %s."
 
 
 class Conflict(TelamonError):
@@ -277,6 +461,76 @@ class SnapshotNotPossible(Conflict):
 
     error_code = "SNAPSHOT_INITIATION_FAILED"
     detail = "The snapshot cannot start: %s."
+
+
+class SnapshotInUse(Conflict):
+    """What a job works on cannot be deleted. Parameters: the snapshot's id, what works on it."""
+
+    error_code = "SNAPSHOT_IN_USE"
+    detail = "The snapshot %s cannot be deleted: %s."
+
+
+class GroupAlreadyExists(Conflict):
+    error_code = "GROUP_ALREADY_EXISTS"
+    detail = 'A group with name "%s" already exists.'
+
+
+class GroupNotEmpty(Conflict):
+    error_code = "CANNOT_CLOSE_GROUP_ACTIVE_ATLAS_CLUSTERS"
+    detail = "Cannot close group %s while it has active clusters or instances."
+
+
+class OrgNotEmpty(Conflict):
+    error_code = "ORG_NOT_EMPTY"
+    detail = "Cannot delete organization %s while it has projects."
+
+
+class AddressAlreadyListed(Conflict):
+    error_code = "ADDRESS_ALREADY_IN_WHITELIST"
+    detail = "IP address %s is on the access list already."
+
+
+# 429: too much of it
+
+
+class TooManyRequests(TelamonError):
+    """Parameters: path without its leading slash, seconds to wait, capacity, refill, seconds a refill."""
+
+    status = 429
+    error_code = "RATE_LIMITED_TOKEN_BUCKET"
+    exit_code = 75
+    detail = "Rate limit exceeded for %s. Please retry after %s seconds. Request capacity: %s. Refill rate: %s per %s seconds."
+
+
+# The token endpoint
+
+
+class OAuthRefusal(TelamonError):
+    """What RFC 6749 section 5.2 has a code for. Its body is OAuth's, not Atlas's."""
+
+    status = 400
+    error_code = "invalid_request"
+    exit_code = 2
+    detail = "The request is not one for a token: %s."
+
+
+class UnsupportedGrantType(OAuthRefusal):
+    error_code = "unsupported_grant_type"
+    detail = "The grant type must be client_credentials."
+
+
+class InvalidClient(OAuthRefusal):
+    status = 401
+    error_code = "invalid_client"
+    detail = "Invalid credentials provided."
+
+
+class TooManyTokenRequests(OAuthRefusal):
+    """Parameters: the URL, how many requests, in how many minutes."""
+
+    status = 429
+    error_code = "rate_limited"
+    detail = "Resource %s is limited to %s requests every %s minutes."
 
 
 # What happens behind the wire

@@ -145,6 +145,18 @@ def test_a_refusal_is_the_servers_own_words(
     assert "secret" not in ended.err
 
 
+def test_a_deployment_is_attached_as_a_dedicated_cluster(
+    here: Here, served: Shell, source: Mongod
+) -> None:
+    here(
+        served, "instance", "attach", "Fixed", "--uri", "-", "--kind", "dedicated", given=source.uri
+    )
+
+    listed = here(served, "instance", "list").out.splitlines()
+
+    assert f"Fixed  IDLE  mongodb://127.0.0.1:{source.port}/  dedicated" in listed
+
+
 def test_a_deployment_is_attached_snapshotted_and_restored(
     here: Here, served: Shell, source: Mongod
 ) -> None:

@@ -11,6 +11,7 @@ from telamon.errors import (
     AddressNotOnAccessList,
     ConfigurationError,
     GroupNotFound,
+    InvalidNetwork,
     InvalidRequest,
     NotInGroup,
     OrgRequiresAccessList,
@@ -278,10 +279,10 @@ def test_addresses_become_networks(access: Access) -> None:
 
 @pytest.mark.parametrize("text", ["", "localhost", "10.0.0.0/33", "10.0.0.1-10.0.0.9"])
 def test_what_is_no_address_is_refused(access: Access, text: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(InvalidNetwork) as caught:
         create(access, Role.ORG_OWNER, None, text)
 
-    assert caught.value.parameters == (f"{text} is neither an address nor a network",)
+    assert caught.value.parameters == (text,)
 
 
 @pytest.mark.parametrize(

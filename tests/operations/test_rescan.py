@@ -18,13 +18,20 @@ from telamon.jobs.queue import JobQueue
 from telamon.jobs.queue import migrate as migrate_jobs
 from telamon.model.access import Organization
 from telamon.model.instance import InstanceState, is_instance_name
-from telamon.model.manifest import Consistency, Manifest
+from telamon.model.manifest import (
+    CollectionKind,
+    CollectionSpec,
+    Consistency,
+    Manifest,
+    Namespace,
+    StoredCollection,
+)
 from telamon.model.snapshot import SnapshotStatus, SnapshotType
 from telamon.operations.credentials import Credentials
 from telamon.operations.instances import Instances
 from telamon.operations.rescan import Rescan, RescanReport
 from telamon.repository.repository import Repository
-from telamon.state import access, instances, snapshots
+from telamon.state import access, instances, snapshot_collections, snapshots
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 from telamon.state.tables import metadata
@@ -126,6 +133,54 @@ def test_a_snapshot_gets_its_project_its_instance_and_its_row(
     assert snapshot.consistency == made.consistency
     assert snapshot.mongodb_version == made.mongodb_version
     assert (snapshot.documents, snapshot.size_bytes) == (made.documents, made.size_bytes)
+
+
+def contents(db: Database, snapshot_id: str) -> list[tuple[str, int]]:
+    page = db.look(lambda tx: snapshot_collections.page(tx, snapshot_id, "shop", limit=9, offset=0))
+    return [(each.namespace.name, each.documents) for each in page.items]
+
+
+@pytest.fixture
+def with_orders(repository: Repository) -> Manifest:
+    """A snapshot with one collection is in the repository."""
+    spec = CollectionSpec(
+        namespace=Namespace("shop", "orders"),
+        kind=CollectionKind.COLLECTION,
+        options=b"",
+        indexes=(),
+        uuid=None,
+    )
+    made = replace(manifest(SECOND, []), collections=(StoredCollection(spec=spec, chunks=()),))
+    with repository.begin() as writer:
+        writer.commit(made)
+    return made
+
+
+@pytest.mark.usefixtures("with_orders")
+def test_a_snapshot_gets_the_rows_of_what_it_consists_of(
+    db: Database, repository: Repository
+) -> None:
+    rescan(db, repository)
+
+    assert contents(db, SECOND) == [("orders", 0)]
+
+
+@pytest.mark.usefixtures("with_orders")
+def test_a_snapshot_that_is_known_gets_them_if_it_has_none(
+    db: Database, repository: Repository
+) -> None:
+    rescan(db, repository)
+
+    def forget(tx: Connection) -> None:
+        tx.execute(sa.text("DELETE FROM snapshot_collection"))
+        tx.execute(sa.text("UPDATE snapshot SET collections = NULL"))
+
+    db.transact(forget)
+
+    report = rescan(db, repository)
+
+    assert (report.snapshots, report.known_snapshots) == ((), 1)
+    assert contents(db, SECOND) == [("orders", 0)]
 
 
 def test_a_snapshot_of_a_standalone_is_found_without_a_cluster_time(

@@ -11,7 +11,7 @@ from telamon.errors import SnapshotFailed, Unavailable
 from telamon.model.snapshot import SnapshotStatus
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
-from telamon.state import snapshots
+from telamon.state import snapshot_collections, snapshots
 from tests.conftest import Mongod
 from tests.operations.conftest import World
 from tests.operations.crashes import (
@@ -63,6 +63,24 @@ def test_a_completed_snapshot_says_what_its_manifest_says(asked: World) -> None:
         "only_source.things",
         "shop.orders",
         "shop.people",
+    ]
+
+
+def test_a_completed_snapshot_has_its_collections_in_the_catalogue(asked: World) -> None:
+    asked.snapshot_handler().run(SNAPSHOT, plainly)
+
+    manifest = Repository.open(asked.store).manifest(SNAPSHOT)
+    shop = asked.db.look(
+        lambda tx: snapshot_collections.page(tx, SNAPSHOT, "shop", limit=9, offset=0)
+    )
+    assert [(each.namespace.name, each.documents) for each in shop.items] == [
+        ("orders", 300),
+        ("people", 20),
+    ]
+    assert [each.size_bytes for each in shop.items] == [
+        stored.size_bytes
+        for stored in manifest.collections
+        if stored.spec.namespace.database == "shop"
     ]
 
 

@@ -65,6 +65,8 @@ def test_the_migrated_indexes_are_those_of_the_tables(db: Database, tmp_path: Pa
         "ix_service_account_secret_service_account_id",
         "restore_job_order",
         "restore_job_running",
+        "restore_job_snapshot",
+        "snapshot_deletion",
         "snapshot_order",
     ]
 

@@ -1,17 +1,16 @@
 """The whole API as one ASGI application: every check of a request, in order, on one screen.
 
-Authentication, version, path syntax, access list, query; then the handler, which looks at role,
-existence and body.
+Authentication, rate limit, version, path syntax, access list, query; then the handler, which looks
+at role, existence and body.
 """
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -21,40 +20,67 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telamon.api import (
+    access_lists,
+    account_access,
+    answers,
+    api_keys,
+    clusters,
+    clusters_backup,
+    clusters_contents,
+    clusters_schedule,
+    flex_backup,
+    flex_clusters,
     headers,
+    limits,
     media_type,
+    network_permissions,
+    oauth,
+    organizations,
     origin,
     own,
     paging,
-    render,
+    path_params,
+    projects,
+    root,
     serverless_backup,
     serverless_instances,
+    service_accounts,
 )
-from telamon.api.authentication import Authentication
-from telamon.api.call import Call, Reply, Route, Services, Surface
-from telamon.api.digest import Refusal
+from telamon.api.authentication import Authentication, Denied
+from telamon.api.call import Call, Route, Services, Surface
+from telamon.api.oauth import OAuth
 from telamon.api.origin import base_url, client_address, path_of, read_body
+from telamon.api.rate_limits import RateLimits
 from telamon.clock import Clock
-from telamon.errors import (
-    InvalidClusterName,
-    InvalidGroupId,
-    InvalidJobId,
-    InvalidSnapshotId,
-    NotFound,
-    TelamonError,
-    VersionGone,
-)
-from telamon.ids import is_id
-from telamon.model.instance import is_instance_name
-from telamon.operations.access import Network, check_address
+from telamon.errors import NotFound, TelamonError, TooManyRequests, VersionGone
+from telamon.model.network import Network
+from telamon.operations.access import check_address
 
 if TYPE_CHECKING:
     from telamon.model.access import ApiKey
 
-ROUTES = (*serverless_instances.ROUTES, *serverless_backup.ROUTES, *own.ROUTES)
+ROUTES = (
+    *root.ROUTES,
+    *organizations.ROUTES,
+    *projects.ROUTES,
+    *api_keys.ROUTES,
+    *access_lists.ROUTES,
+    *network_permissions.ROUTES,
+    *service_accounts.ROUTES,
+    *account_access.ROUTES,
+    *limits.ROUTES,
+    *serverless_instances.ROUTES,
+    *serverless_backup.ROUTES,
+    *flex_clusters.ROUTES,
+    *flex_backup.ROUTES,
+    *clusters.ROUTES,
+    *clusters_backup.ROUTES,
+    *clusters_schedule.ROUTES,
+    *clusters_contents.ROUTES,
+    *own.ROUTES,
+)
 
-_OWN_VERSION = date(2023, 1, 1)  # own paths have no versions; any date will do
-_log = structlog.get_logger()
+_ANY_VERSION = date(2023, 1, 1)  # for surfaces without versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +92,16 @@ class Options:
     lenient_accept: bool = False
     sunset_headers: bool = False
     sunset_enforced: bool = False
+    rate_limits: bool = False
 
 
 def create_app(
     services: Services, options: Options, *, nonce_secret: bytes, clock: Clock
 ) -> ASGIApp:
     """The API. ``nonce_secret`` is the same in every process that answers for one database."""
+    tokens = services.administration.tokens
     authentication = Authentication(
-        services.access, secret=nonce_secret, clock=clock, random_bytes=secrets.token_bytes
+        services.access, tokens, secret=nonce_secret, clock=clock, random_bytes=secrets.token_bytes
     )
     api = _Api(services, options, clock)
     by_path: defaultdict[str, dict[str, Route]] = defaultdict(dict)
@@ -81,8 +109,9 @@ def create_app(
         for surface in route.surfaces:
             by_path[f"{surface.value}{route.path}"][route.method] = route
     routes = [api.mounted(path, methods) for path, methods in by_path.items()]
+    at_the_gate = OAuth(tokens, options.public_url, options.trusted_proxies)
     application = Starlette(
-        routes=routes,
+        routes=[*routes, *at_the_gate.routes()],
         middleware=[Middleware(_Gate, authentication)],
         exception_handlers={HTTPException: _not_routed, Exception: _unexpected},
     )
@@ -103,19 +132,21 @@ class _Gate:
             return
         request = Request(scope, receive)
         send = origin.closing_honestly(request, send)
-        surface = surface_of(scope["path"])
+        path = path_of(scope)
+        if path in oauth.PATHS:  # who comes there has other credentials, or none yet
+            await self._app({**scope, "path": path}, receive, send)
+            return
+        surface = surface_of(path)
         try:
             caller = await self._authentication.caller(request)
         except TelamonError as error:  # the database, most likely
-            answer = _error(error, surface, paging.parse_query(request.url.query), [])
+            answer = answers.of_error(error, surface, paging.parse_query(request.url.query), [])
             await answer(scope, receive, send)
             return
-        if isinstance(caller, Refusal):
-            answer = _challenge(surface, self._authentication.challenge(caller))
-            await answer(scope, receive, send)
+        if isinstance(caller, Denied):
+            await answers.of_denial(caller, surface)(scope, receive, send)
             return
-        inner = {**scope, "telamon.caller": caller, "path": path_of(scope)}
-        await self._app(inner, receive, send)
+        await self._app({**scope, "telamon.caller": caller, "path": path}, receive, send)
 
 
 class _Api:
@@ -130,6 +161,11 @@ class _Api:
         self._services = services
         self._options = options
         self._clock = clock
+        self._limits = RateLimits(
+            ((route.method, route.path) for route in ROUTES if Surface.V2 in route.surfaces),
+            is_on=options.rate_limits,
+            clock=clock,
+        )
 
     def mounted(self, path: str, methods: Mapping[str, Route]) -> StarletteRoute:
         """``methods`` are the routes of one path."""
@@ -145,11 +181,13 @@ class _Api:
     async def _answer(self, request: Request, route: Route) -> Response:
         surface = surface_of(request.url.path)
         parameters = paging.parse_query(request.url.query)
+        caller: ApiKey = request.scope["telamon.caller"]
+        params = {name: path_params.decoded(text) for name, text in request.path_params.items()}
         extra = self._sunset_headers(route, surface)
         try:
+            self._limit(request, route, surface, extra)
             version = self._version(request, route, surface)
-            self._check_path(request.path_params)
-            caller: ApiKey = request.scope["telamon.caller"]
+            path_params.check(params)
             address = client_address(request, self._options.trusted_proxies)
             check_address(caller, address, always_listed=route.listed_addresses_only)
             page = paging.page_request(parameters)
@@ -158,25 +196,44 @@ class _Api:
             reply = await route.handler(
                 Call(
                     services=self._services,
+                    limits=self._limits,
                     caller=caller,
+                    address=address,
                     surface=surface,
-                    path_params=request.path_params,
+                    path_params=params,
                     parameters=parameters,
                     page=page,
                     base_url=f"{base_url(request, self._options.public_url)}{surface.value}",
-                    path=request.url.path.removeprefix(surface.value),
+                    path=request.scope["path"].removeprefix(surface.value),
                     now=self._clock(),
                     read_body=lambda: read_body(request),
                 )
             )
         except TelamonError as error:
-            return _error(error, surface, parameters, extra)
+            return answers.of_error(error, surface, parameters, extra)
         fields = [*headers.of_success(surface, version), *extra]
-        return _response(reply, fields, is_pretty=is_pretty, is_enveloped=is_enveloped)
+        return answers.of_reply(reply, fields, is_pretty=is_pretty, is_enveloped=is_enveloped)
+
+    def _limit(
+        self, request: Request, route: Route, surface: Surface, extra: headers.Headers
+    ) -> None:
+        """Raises TooManyRequests. What the bucket holds is told in ``extra``."""
+        if surface not in (Surface.V1, Surface.V2):
+            return
+        caller, group_id = request.scope["telamon.caller"], request.path_params.get("groupId")
+        draw = self._limits.draw(route.path, caller, group_id)
+        if draw is None:
+            return
+        extra.extend(headers.of_rate_limit(draw))
+        if draw.retry_after is not None:
+            limit, path = draw.limit, request.scope["path"].removeprefix("/")
+            raise TooManyRequests(
+                path, draw.retry_after, limit.capacity, limit.refill, limit.refill_seconds
+            )
 
     def _version(self, request: Request, route: Route, surface: Surface) -> date:
         if surface is not Surface.V2:
-            return _OWN_VERSION
+            return _ANY_VERSION
         accept = ", ".join(request.headers.getlist("accept")) or None
         version = media_type.negotiate(accept, route.versions, lenient=self._options.lenient_accept)
         if (
@@ -192,21 +249,6 @@ class _Api:
             return headers.of_sunset(route)
         return []
 
-    @staticmethod
-    def _check_path(path_params: Mapping[str, str]) -> None:
-        for name, value in path_params.items():
-            check, error = _SYNTAX[name]
-            if not check(value):
-                raise error(value)
-
-
-_SYNTAX: Mapping[str, tuple[Callable[[str], bool], type[TelamonError]]] = {
-    "groupId": (is_id, InvalidGroupId),
-    "instanceName": (is_instance_name, InvalidClusterName),
-    "snapshotId": (is_id, InvalidSnapshotId),
-    "restoreJobId": (is_id, InvalidJobId),
-}
-
 
 def surface_of(path: str) -> Surface:
     """Which family's manners an answer on this path has; unknown paths have v2's."""
@@ -216,72 +258,20 @@ def surface_of(path: str) -> Surface:
     return Surface.V2
 
 
-def _challenge(surface: Surface, challenge: str) -> Response:
-    body = render.UNAUTHENTICATED_V2 if surface is Surface.V2 else render.UNAUTHENTICATED_V1
-    return _bytes(401, body, headers.of_challenge(surface, challenge))
-
-
-def _response(
-    reply: Reply, fields: headers.Headers, *, is_pretty: bool, is_enveloped: bool
-) -> Response:
-    body = reply.body
-    status = reply.status
-    if is_enveloped:
-        if reply.is_list and isinstance(body, dict):
-            body = render.envelope_list(body, status)
-        else:
-            body = render.envelope_single(body, status)
-    data = render.to_json(body)
-    return _bytes(status, render.pretty(data) if is_pretty else data, fields)
-
-
-def _error(
-    error: TelamonError,
-    surface: Surface,
-    parameters: paging.Parameters,
-    extra: headers.Headers,
-) -> Response:
-    body: object = render.error_body(error)
-    status = error.status
-    if _is_true(parameters, "envelope"):
-        # For callers who can read neither status nor headers: they want a body that arrives.
-        body, status = render.envelope_single(body, status), 200
-    data = render.to_json(body)
-    if _is_true(parameters, "pretty"):
-        data = render.pretty(data)
-    if error.status >= 500:  # noqa: PLR2004  # HTTP's own line between theirs and ours
-        _log.error(
-            "request_failed", action="answer", error_code=error.error_code, reason=error.message
-        )
-    return _bytes(status, data, [*headers.of_error(surface, error.error_code), *extra])
-
-
-def _is_true(parameters: paging.Parameters, name: str) -> bool:
-    return (paging.first(parameters, name) or "").lower() == "true"
-
-
 async def _not_routed(request: Request, error: Exception) -> Response:
     """Starlette found no route for the path, or none for the method."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:  # noqa: PLR2004  # Method Not Allowed
         allowed = ",".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-        return _bytes(405, b"", headers.of_wrong_method(surface_of(request.url.path), allowed))
+        fields = headers.of_wrong_method(surface_of(request.url.path), allowed)
+        return answers.of_bytes(405, b"", fields)
     missing = NotFound(request.url.path)
     parameters = paging.parse_query(request.url.query)
-    return _error(missing, surface_of(request.url.path), parameters, [])
+    return answers.of_error(missing, surface_of(request.url.path), parameters, [])
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     """A defect of ours. Starlette logs the traceback; the caller gets no part of it."""
     del error
     parameters = paging.parse_query(request.url.query)
-    return _error(TelamonError(), surface_of(request.url.path), parameters, [])
-
-
-def _bytes(status: int, body: bytes, fields: Sequence[tuple[str, str]]) -> Response:
-    response = Response(body, status)
-    response.raw_headers = [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in fields
-    ]
-    response.raw_headers.append((b"Content-Length", str(len(body)).encode()))
-    return response
+    return answers.of_error(TelamonError(), surface_of(request.url.path), parameters, [])

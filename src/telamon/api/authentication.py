@@ -1,6 +1,10 @@
-"""Digest authentication in front of every path: nobody unknown learns even which paths there are."""
+"""Authentication in front of every path: nobody unknown learns even which paths there are.
 
-from collections.abc import Callable, Mapping
+A key signs (digest), a service account shows a token (Bearer).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
@@ -9,8 +13,21 @@ from telamon.api.digest import Credentials, MalformedAuthorization, Refusal, Rep
 from telamon.clock import Clock
 from telamon.model.access import ApiKey
 from telamon.operations.access import Access
+from telamon.operations.tokens import Tokens
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Nobody that is known. The challenge is digest's whatever was tried: clients take no second.
+
+    Who showed a token that is none gets no body (contract section 4.3).
+    """
+
+    challenge: str
+    has_body: bool = True
 
 
 class Authentication:
@@ -21,22 +38,40 @@ class Authentication:
     """
 
     def __init__(
-        self, access: Access, *, secret: bytes, clock: Clock, random_bytes: Callable[[int], bytes]
+        self,
+        access: Access,
+        tokens: Tokens,
+        *,
+        secret: bytes,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
     ) -> None:
         self._access = access
+        self._tokens = tokens
         self._clock = clock
         self._nonces = digest.Nonces(secret, random_bytes)
         self._verifier = Verifier(self._nonces)
         self._window = ReplayWindow()
 
-    def challenge(self, refusal: Refusal) -> str:
+    async def caller(self, request: Request) -> ApiKey | Denied:
+        """Who asks, or why nobody does."""
+        headers = request.headers.getlist("authorization")
+        if len(headers) == 1 and headers[0][: len(_BEARER)].lower() == _BEARER:
+            token = headers[0][len(_BEARER) :].strip()
+            account = await self._tokens.find_account(token)
+            return account or Denied(challenge=self._challenge(Refusal.INVALID), has_body=False)
+        found = await self._signer(request, headers)
+        if isinstance(found, Refusal):
+            return Denied(challenge=self._challenge(found))
+        return found
+
+    def _challenge(self, refusal: Refusal) -> str:
         """A value for ``WWW-Authenticate``, with a nonce that nobody has had."""
         nonce = self._nonces.issue(self._now_seconds())
         return digest.challenge(nonce, stale=refusal is Refusal.STALE)
 
-    async def caller(self, request: Request) -> ApiKey | Refusal:
+    async def _signer(self, request: Request, headers: Sequence[str]) -> ApiKey | Refusal:
         """The key that signed the request, or why it is not let in."""
-        headers = request.headers.getlist("authorization")
         if len(headers) != 1:
             return Refusal.INVALID
         try:

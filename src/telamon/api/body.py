@@ -31,10 +31,27 @@ def read_object(data: bytes, fields: type[Fields], *, read_only: Collection[str]
     Fields named in ``read_only`` are ignored, since official clients send them back; any other
     unknown one is refused by name. Raises kinds of InvalidRequest, each with the field's name.
     """
+    return _object(_decoded(data), fields, read_only)
+
+
+def read_list(
+    data: bytes, fields: type[Fields], *, read_only: Collection[str] = ()
+) -> list[Fields]:
+    """As ``read_object``, for a body that is a list of such objects."""
+    found = _decoded(data)
+    if not isinstance(found, list):
+        raise InvalidJson
+    return [_object(each, fields, read_only) for each in found]
+
+
+def _decoded(data: bytes) -> object:
     try:
-        found = msgspec.json.decode(data)
+        return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson from error
+
+
+def _object(found: object, fields: type[Fields], read_only: Collection[str]) -> Fields:
     if not isinstance(found, dict):
         raise InvalidJson
     known = {field.encode_name for field in msgspec.structs.fields(fields)}

@@ -9,8 +9,10 @@ import msgspec
 
 from telamon.api import paging
 from telamon.api.paging import PageRequest, Parameters
+from telamon.api.rate_limits import RateLimits
 from telamon.model.access import ApiKey
 from telamon.operations.access import Access
+from telamon.operations.administration import Administration
 from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
@@ -25,6 +27,8 @@ class Surface(Enum):
     """Atlas's API of dated resource versions."""
     OWN = "/api/telamon/v1"
     """What Atlas has no path for."""
+    PRIVATE = "/api/private"
+    """What Atlas's own clients call and its documents leave out: plain JSON, no versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Services:
     """The operations behind the API."""
 
     access: Access
+    administration: Administration
     instances: Instances
     snapshots: Snapshots
     restore_jobs: RestoreJobs
@@ -41,11 +46,14 @@ class Services:
 class Call:
     """A request of a known caller on an existing route, its path and query in order.
 
-    ``base_url`` is scheme, host and the surface's prefix; links are made of it.
+    ``base_url`` is scheme, host and the surface's prefix; links are made of it. ``address`` is where
+    the caller comes from.
     """
 
     services: Services
+    limits: RateLimits
     caller: ApiKey
+    address: str
     surface: Surface
     path_params: Mapping[str, str]
     parameters: Parameters
@@ -54,6 +62,14 @@ class Call:
     path: str
     now: datetime
     read_body: Callable[[], Awaitable[bytes]]
+
+    @property
+    def administration(self) -> Administration:
+        return self.services.administration
+
+    @property
+    def org_id(self) -> str:
+        return self.path_params["orgId"]
 
     @property
     def group_id(self) -> str:
@@ -87,11 +103,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A status and a body that msgspec can encode; keys in the order of the wire."""
+    """A status and a body that msgspec can encode; keys in the order of the wire.
+
+    With status 204 there is none. ``headers`` come beside those that every answer has.
+    """
 
     status: int = 200
-    body: object
+    body: object = None
     is_list: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Handler = Callable[[Call], Awaitable[Reply]]

@@ -1,10 +1,13 @@
 """Where a request comes from, and how the client names this server."""
 
+from urllib.parse import unquote
+
 from starlette.requests import Request
 from starlette.types import Message, Scope, Send
 
+from telamon.api.path_params import ENCODED_SLASH
 from telamon.errors import BodyTooLarge
-from telamon.operations.access import Network, is_within
+from telamon.model.network import Network, is_within
 
 BODY_BYTES_MAX = 1024 * 1024
 
@@ -33,8 +36,15 @@ def base_url(request: Request, public_url: str) -> str:
 
 
 def path_of(scope: Scope) -> str:
-    """The path without the slash that some clients end it with."""
+    """The path, decoded, without the slash that some clients end it with.
+
+    A slash that came percent-encoded separates nothing (RFC 3986 section 2.2), and stays encoded.
+    """
+    raw = scope.get("raw_path")
     path = str(scope["path"])
+    if raw and b"%2f" in raw.lower():
+        parts = raw.partition(b"?")[0].decode("latin-1").split("/")
+        path = "/".join(unquote(part).replace("/", ENCODED_SLASH) for part in parts)
     return path.rstrip("/") or "/"
 
 

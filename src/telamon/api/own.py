@@ -1,6 +1,7 @@
 """Telamon's own paths, for what Atlas has none for: snapshots on demand, attaching, reasons."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType, field
@@ -8,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from telamon.api.body import read_object
 from telamon.api.call import Call, Reply, Route, Surface, Wire
 from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_OWNERS
+from telamon.model.instance import InstanceKind
 from telamon.model.restore_job import RestoreJob
 from telamon.model.snapshot import Snapshot
 from telamon.operations.instances import VisibleInstance
@@ -18,7 +20,14 @@ class _NewSnapshot(Wire, kw_only=True, frozen=True):
     retention_in_days: Annotated[int, Meta(ge=1, le=3650)] = DEFAULT_RETENTION_DAYS
 
 
+class _Kind(StrEnum):
+    SERVERLESS = "serverless"
+    FLEX = "flex"
+    DEDICATED = "dedicated"
+
+
 class _NewAttachment(Wire, kw_only=True, frozen=True):
+    kind: _Kind = _Kind.SERVERLESS
     name: Annotated[str, Meta(min_length=1)]
     uri: Annotated[str, Meta(min_length=1, max_length=4096)]
 
@@ -26,6 +35,7 @@ class _NewAttachment(Wire, kw_only=True, frozen=True):
 class InstanceView(Wire, kw_only=True, frozen=True):
     address: str | UnsetType = UNSET
     id: str
+    kind: str
     managed: bool
     mongo_db_version: str | UnsetType = field(default=UNSET, name="mongoDBVersion")
     name: str
@@ -70,8 +80,18 @@ async def attach_instance(call: Call) -> Reply:
     """Protect a deployment that already runs."""
     await call.services.access.require(call.caller, call.group_id, PROJECT_OWNERS)
     new = read_object(await call.read_body(), _NewAttachment)
-    view = await call.services.instances.attach(call.caller, call.group_id, new.name, new.uri)
+    view = await call.services.instances.attach(
+        call.caller, call.group_id, new.name, new.uri, InstanceKind(new.kind.value)
+    )
     return Reply(status=201, body=_instance(view))
+
+
+async def list_instances(call: Call) -> Reply:
+    """Of every kind, by name."""
+    page = await call.services.instances.list(
+        call.caller, call.group_id, None, limit=call.page.items_per_page, offset=call.page.offset
+    )
+    return call.listed([_instance(view) for view in page.items], page.total)
 
 
 async def take_snapshot(call: Call) -> Reply:
@@ -117,6 +137,7 @@ def _instance(view: VisibleInstance) -> InstanceView:
     return InstanceView(
         address=view.instance.address or UNSET,
         id=view.instance.id,
+        kind=view.instance.kind.value,
         managed=view.instance.managed,
         mongo_db_version=view.instance.mongodb_version or UNSET,
         name=view.instance.name,
@@ -171,6 +192,13 @@ ROUTES = (
         method="POST",
         path="/groups/{groupId}/instances",
         handler=attach_instance,
+        surfaces=_OWN,
+    ),
+    Route(
+        operation_id="listInstances",
+        method="GET",
+        path="/groups/{groupId}/instances",
+        handler=list_instances,
         surfaces=_OWN,
     ),
     Route(

@@ -10,11 +10,12 @@ from telamon.api.body import read_object
 from telamon.api.call import Call, Reply, Route, Surface, Wire
 from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId, MissingAttribute
 from telamon.ids import is_id
-from telamon.model.access import PROJECT_OWNERS
-from telamon.model.instance import is_instance_name
+from telamon.model.instance import InstanceKind, is_instance_name
 from telamon.model.restore_job import DeliveryType, RestoreJob
 from telamon.model.snapshot import Snapshot
 from telamon.operations.restore_jobs import NewRestoreJob
+
+_KIND = InstanceKind.SERVERLESS
 
 # Answered by the server, sent back by clients that fill in whole objects.
 _READ_ONLY = (
@@ -56,6 +57,7 @@ async def list_restore_jobs(call: Call) -> Reply:
         call.caller,
         call.group_id,
         call.instance_name,
+        _KIND,
         limit=call.page.items_per_page,
         offset=call.page.offset,
     )
@@ -64,7 +66,7 @@ async def list_restore_jobs(call: Call) -> Reply:
 
 async def get_restore_job(call: Call) -> Reply:
     job = await call.services.restore_jobs.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"]
+        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"], _KIND
     )
     return Reply(body=_rendered_job(call, job))
 
@@ -72,11 +74,9 @@ async def get_restore_job(call: Call) -> Reply:
 async def create_restore_job(call: Call) -> Reply:
     """201 on v1.0 and 200 on v2, as each of them is documented."""
     restore_jobs = call.services.restore_jobs
-    await call.services.access.require(call.caller, call.group_id, PROJECT_OWNERS)
-    await call.services.instances.require(call.group_id, call.instance_name)
-    job = await restore_jobs.create(
-        call.caller, call.group_id, call.instance_name, _wanted(await call.read_body())
-    )
+    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, _KIND)
+    new = wanted_restore(await call.read_body())
+    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new, _KIND)
     status = 201 if call.surface is Surface.V1 else 200
     return Reply(status=status, body=_rendered_job(call, job))
 
@@ -87,6 +87,7 @@ async def list_snapshots(call: Call) -> Reply:
         call.caller,
         call.group_id,
         call.instance_name,
+        _KIND,
         limit=call.page.items_per_page,
         offset=call.page.offset,
     )
@@ -95,12 +96,13 @@ async def list_snapshots(call: Call) -> Reply:
 
 async def get_snapshot(call: Call) -> Reply:
     found = await call.services.snapshots.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"]
+        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"], _KIND
     )
     return Reply(body=_rendered_snapshot(call, found))
 
 
-def _wanted(data: bytes) -> NewRestoreJob:
+def wanted_restore(data: bytes) -> NewRestoreJob:
+    """The body of a request for a restore job, of a serverless instance or a dedicated cluster."""
     body = read_object(data, _NewRestoreJob, read_only=_READ_ONLY)
     delivery_type = DeliveryType(body.delivery_type.value)
     snapshot_id = body.snapshot_id or ""

@@ -1,8 +1,9 @@
-"""Serverless instances: list, create, get, delete. One rendering serves v1.0 and v2."""
+"""Serverless instances: list, create, get, change, delete. One rendering serves v1.0 and v2."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -10,8 +11,10 @@ from msgspec import UNSET, Meta, UnsetType
 from telamon.api.body import read_object
 from telamon.api.call import Call, Link, Reply, Route, Wire, related
 from telamon.model.access import PROJECT_OWNERS
-from telamon.model.instance import Provider
-from telamon.operations.instances import NewInstance, VisibleInstance
+from telamon.model.instance import InstanceChanges, InstanceKind, NewInstance, Provider
+from telamon.operations.instances import VisibleInstance
+
+_KIND = InstanceKind.SERVERLESS
 
 # Answered by the server, sent back by clients that change what they have read.
 _READ_ONLY = (
@@ -23,11 +26,13 @@ _READ_ONLY = (
     "mongoDBVersion",
     "stateName",
 )
+_READ_ONLY_LATER = (*_READ_ONLY, "name", "providerSettings")
 
-_Word = Annotated[str, Meta(min_length=1, max_length=255)]
+Value = TypeVar("Value")
+Word = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-class _BackingProvider(StrEnum):
+class BackingProvider(StrEnum):
     AWS = "AWS"
     AZURE = "AZURE"
     GCP = "GCP"
@@ -52,8 +57,8 @@ class BackupOptions(Wire, kw_only=True, frozen=True):
 
 
 class Tag(Wire, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    key: _Word
-    value: _Word
+    key: Word
+    value: Word
 
 
 class ServerlessInstance(Wire, kw_only=True, frozen=True):
@@ -72,8 +77,8 @@ class ServerlessInstance(Wire, kw_only=True, frozen=True):
 
 
 class _NewProviderSettings(Wire, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    backing_provider_name: _BackingProvider
-    region_name: _Word
+    backing_provider_name: BackingProvider
+    region_name: Word
     provider_name: _ProviderName = _ProviderName.SERVERLESS
     # Read-only; taken from clients that send back what they have read.
     effective_disk_size_gb_limit: Any = msgspec.field(default=None, name="effectiveDiskSizeGBLimit")
@@ -82,7 +87,7 @@ class _NewProviderSettings(Wire, kw_only=True, frozen=True, forbid_unknown_field
 
 
 class _NewBackupOptions(BackupOptions, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Read and checked; nothing depends on it before there are continuous backups."""
+    """Kept and shown; nothing depends on it before there are continuous backups."""
 
 
 class _NewInstance(Wire, kw_only=True, frozen=True):
@@ -93,10 +98,20 @@ class _NewInstance(Wire, kw_only=True, frozen=True):
     termination_protection_enabled: bool = False
 
 
+class _ChangedBackupOptions(Wire, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    serverless_continuous_backup_enabled: bool | UnsetType = UNSET
+
+
+class _Changes(Wire, kw_only=True, frozen=True):
+    serverless_backup_options: _ChangedBackupOptions = _ChangedBackupOptions()
+    tags: list[Tag] | UnsetType = UNSET
+    termination_protection_enabled: bool | UnsetType = UNSET
+
+
 async def list_serverless_instances(call: Call) -> Reply:
     """By name."""
     page = await call.services.instances.list(
-        call.caller, call.group_id, limit=call.page.items_per_page, offset=call.page.offset
+        call.caller, call.group_id, _KIND, limit=call.page.items_per_page, offset=call.page.offset
     )
     return call.listed([_rendered(call, view) for view in page.items], page.total)
 
@@ -110,26 +125,54 @@ async def create_serverless_instance(call: Call) -> Reply:
         call.group_id,
         NewInstance(
             name=new.name,
+            kind=_KIND,
             provider=Provider(
                 backing_provider_name=new.provider_settings.backing_provider_name.value,
                 region_name=new.provider_settings.region_name,
             ),
-            tags=tuple((tag.key, tag.value) for tag in new.tags),
+            tags=pairs(new.tags),
             termination_protection=new.termination_protection_enabled,
+            continuous_backup=new.serverless_backup_options.serverless_continuous_backup_enabled,
         ),
     )
     return Reply(status=201, body=_rendered(call, view))
 
 
 async def get_serverless_instance(call: Call) -> Reply:
-    view = await call.services.instances.get(call.caller, call.group_id, call.instance_name)
+    view = await call.services.instances.get(call.caller, call.group_id, call.instance_name, _KIND)
+    return Reply(body=_rendered(call, view))
+
+
+async def update_serverless_instance(call: Call) -> Reply:
+    """UPDATING in this answer, done when it arrives."""
+    await call.services.access.require(call.caller, call.group_id, PROJECT_OWNERS)
+    await call.services.instances.require(call.group_id, call.instance_name, _KIND)
+    body = read_object(await call.read_body(), _Changes, read_only=_READ_ONLY_LATER)
+    continuous = body.serverless_backup_options.serverless_continuous_backup_enabled
+    changes = InstanceChanges(
+        tags=None if body.tags is UNSET else pairs(body.tags),
+        termination_protection=unless_unset(body.termination_protection_enabled),
+        continuous_backup=unless_unset(continuous),
+    )
+    view = await call.services.instances.update(
+        call.caller, call.group_id, call.instance_name, _KIND, changes
+    )
     return Reply(body=_rendered(call, view))
 
 
 async def delete_serverless_instance(call: Call) -> Reply:
     """DELETING for whoever reads it next, then unknown."""
-    await call.services.instances.delete(call.caller, call.group_id, call.instance_name)
+    await call.services.instances.delete(call.caller, call.group_id, call.instance_name, _KIND)
     return Reply(status=202, body={})
+
+
+def pairs(tags: Sequence[Tag]) -> tuple[tuple[str, str], ...]:
+    """Keys and values, in the caller's order."""
+    return tuple((tag.key, tag.value) for tag in tags)
+
+
+def unless_unset(value: Value | UnsetType) -> Value | None:
+    return None if value is UNSET else value
 
 
 def _rendered(call: Call, view: VisibleInstance) -> ServerlessInstance:
@@ -152,7 +195,9 @@ def _rendered(call: Call, view: VisibleInstance) -> ServerlessInstance:
             provider_name=_ProviderName.SERVERLESS.value,
             region_name=instance.provider.region_name,
         ),
-        serverless_backup_options=BackupOptions(),
+        serverless_backup_options=BackupOptions(
+            serverless_continuous_backup_enabled=instance.continuous_backup
+        ),
         state_name=instance.state.value,
         tags=[Tag(key=key, value=value) for key, value in instance.tags],
         termination_protection_enabled=instance.termination_protection,
@@ -185,6 +230,13 @@ ROUTES = (
         path=_INSTANCE,
         handler=get_serverless_instance,
         sunset=_READ_SUNSET,
+    ),
+    Route(
+        operation_id="updateServerlessInstance",
+        method="PATCH",
+        path=_INSTANCE,
+        handler=update_serverless_instance,
+        sunset=_WRITE_SUNSET,
     ),
     Route(
         operation_id="deleteServerlessInstance",

@@ -1,7 +1,7 @@
 """``telamon instance``: protected deployments."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -16,6 +16,7 @@ def attach(
     name: str,
     *,
     uri: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    kind: Literal["serverless", "flex", "dedicated"] = "serverless",
 ) -> None:
     """Protect a deployment that already runs.
 
@@ -26,10 +27,13 @@ def attach(
     uri
         Its connection string; - reads it from standard input, where no process list shows it.
         Its user needs the role backup, and restore and readWriteAnyDatabase to be restored into.
+    kind
+        Which of Atlas's paths show it: serverless, flexClusters or clusters.
     """
     given = sys.stdin.readline().strip() if uri == "-" else uri
     with Client(load_client_settings()) as client:
-        made = client.own("POST", "/instances", {"name": name, "uri": given})
+        body = {"name": name, "uri": given, "kind": kind}
+        made = client.own("POST", "/instances", body)
     print(f"{made['name']}  {made['id']}  {made['stateName']}  {made['address']}")
 
 
@@ -58,8 +62,12 @@ def create(name: str, *, provider: str = "AWS", region: str = "US_EAST_1") -> No
 
 @app.command(name="list")
 def list_() -> None:
-    """The project's deployments: name, state, connection string."""
+    """The project's deployments: name, state, connection string; and the kind of clusters."""
     with Client(load_client_settings()) as client:
         for found in client.atlas("GET", "/serverless?itemsPerPage=500")["results"]:
             address = found["connectionStrings"].get("standardSrv", "-")
             print(f"{found['name']}  {found['stateName']}  {address}")
+        for found in client.own("GET", "/instances?itemsPerPage=500")["results"]:
+            if found["kind"] != "serverless":
+                address = found.get("address", "-")
+                print(f"{found['name']}  {found['stateName']}  {address}  {found['kind']}")

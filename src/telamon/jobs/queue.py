@@ -15,6 +15,7 @@ class JobKind(StrEnum):
     CREATE_INSTANCE = "create_instance"
     DELETE_INSTANCE = "delete_instance"
     TAKE_SNAPSHOT = "take_snapshot"
+    DELETE_SNAPSHOT = "delete_snapshot"
     RESTORE = "restore"
 
 

@@ -62,6 +62,8 @@ class RestoreJob:
     size_bytes: int
     """Restored so far, before compression."""
     size_bytes_total: int
+    snapshot_finished_at: datetime | None = None
+    """When the snapshot was done; None for jobs from before this was kept."""
 
     @property
     def failed(self) -> bool:

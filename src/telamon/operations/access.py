@@ -4,7 +4,7 @@ import ipaddress
 import secrets
 import string
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from telamon.clock import Clock
 from telamon.errors import (
     AddressNotOnAccessList,
+    CannotAccessOrg,
     ConfigurationError,
     GroupNotFound,
     InvalidRequest,
@@ -32,16 +33,13 @@ from telamon.model.access import (
     digest_secret,
 )
 from telamon.model.instance import Instance
+from telamon.model.network import LOOPBACK_NETWORKS, is_within, network
 from telamon.state import access as rows
-from telamon.state import instances
+from telamon.state import instances, organizations
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-LOOPBACK_NETWORKS = ("127.0.0.1/32", "::1/128")
 _PUBLIC_KEY_LETTERS = 8
-_MAPPED_BITS = 96  # of an IPv6 address that stands for an IPv4 one
-_SEES_ALL_PROJECTS = frozenset({Role.ORG_OWNER, Role.ORG_READ_ONLY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ class Access:
         project = Project(
             id=self._new_id(now), org_id=organization.id, name=project_name, created_at=now
         )
-        new_key = self._make_key(
+        new_key = self.make_key(
             organization,
             description="made by telamon init",
             roles=(RoleAssignment(role=Role.ORG_OWNER),),
@@ -97,7 +95,7 @@ class Access:
                 )
             rows.insert_organization(tx, organization)
             rows.insert_project(tx, project)
-            self._insert_key(tx, new_key)
+            self.insert_key(tx, new_key)
 
         self._db.transact(work)
         return Beginning(organization=organization, project=project, api_key=new_key)
@@ -112,16 +110,16 @@ class Access:
     ) -> NewApiKey:
         """Another key of the organization. ``access_list`` holds addresses and networks.
 
-        Raises InvalidRequest for what is neither, and for a project's role without a project or
-        an organization's role with one; GroupNotFound.
+        Raises InvalidNetwork for what is neither, InvalidRequest for a project's role without a
+        project or an organization's role with one, GroupNotFound.
         """
-        networks = [_network(text) for text in access_list]
+        networks = [network(text) for text in access_list]
         for held in roles:
             self._check_role(organization, held)
-        new_key = self._make_key(
+        new_key = self.make_key(
             organization, description=description, roles=roles, access_list=networks
         )
-        self._db.transact(lambda tx: self._insert_key(tx, new_key))
+        self._db.transact(lambda tx: self.insert_key(tx, new_key))
         return new_key
 
     def first_organization(self) -> Organization:
@@ -145,6 +143,12 @@ class Access:
         """As ``authorize``, for a caller whose request has yet to be read."""
         await self._db.read(lambda tx: authorize(tx, caller, group_id, roles))
 
+    async def require_in_org(
+        self, caller: ApiKey, org_id: str, roles: frozenset[Role]
+    ) -> Organization:
+        """As ``authorize_in_org``, for a caller whose request has yet to be read."""
+        return await self._db.read(lambda tx: authorize_in_org(tx, caller, org_id, roles))
+
     async def use_nonce(self, nonce: str, nonce_count: int, *, life_seconds: int) -> bool:
         """Mark a digest nonce and count as used, in every process at once. False if it was."""
         now = self._clock()
@@ -156,16 +160,16 @@ class Access:
         )
 
     def _check_role(self, organization: Organization, held: RoleAssignment) -> None:
-        if held.role.value.startswith("GROUP_") != (held.group_id is not None):
+        if held.role.is_of_project != (held.group_id is not None):
             needs = "a project" if held.group_id is None else "no project"
             raise InvalidRequest(f"the role {held.role.value} needs {needs}")
         if held.group_id is None:
             return
         project = self._db.look(lambda tx: rows.find_project(tx, held.group_id or ""))
-        if project is None or project.org_id != organization.id:
+        if project is None or project.is_closed or project.org_id != organization.id:
             raise GroupNotFound(held.group_id)
 
-    def _make_key(
+    def make_key(
         self,
         organization: Organization,
         *,
@@ -173,6 +177,7 @@ class Access:
         roles: Sequence[RoleAssignment],
         access_list: Sequence[str],
     ) -> NewApiKey:
+        """A key that is nowhere yet. ``access_list`` holds networks."""
         now: datetime = self._clock()
         letters = string.ascii_lowercase
         key = ApiKey(
@@ -187,7 +192,8 @@ class Access:
         )
         return NewApiKey(key=key, private_key=str(uuid.uuid4()))
 
-    def _insert_key(self, tx: Connection, new: NewApiKey) -> None:
+    def insert_key(self, tx: Connection, new: NewApiKey) -> None:
+        """Its secret sealed."""
         ha1 = digest_secret(new.key.public_key, new.private_key)
         rows.insert_api_key(
             tx,
@@ -212,20 +218,6 @@ def check_address(caller: ApiKey, address: str, *, always_listed: bool) -> None:
         raise AddressNotOnAccessList(address)
 
 
-def is_within(address: str, networks: Iterable[Network]) -> bool:
-    """Whether ``address`` is in one of ``networks``; what is no address is in none.
-
-    An IPv6 address that stands for an IPv4 one is taken for that.
-    """
-    try:
-        place = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(place, ipaddress.IPv6Address) and place.ipv4_mapped is not None:
-        place = place.ipv4_mapped
-    return any(place in network for network in networks)
-
-
 def authorize(tx: Connection, caller: ApiKey, group_id: str, roles: frozenset[Role]) -> Project:
     """The project, if the caller holds one of ``roles`` in it.
 
@@ -233,16 +225,29 @@ def authorize(tx: Connection, caller: ApiKey, group_id: str, roles: frozenset[Ro
     one that does not exist if the caller could not see it anyway; else GroupNotFound.
     """
     project = rows.find_project(tx, group_id)
-    if project is None:
-        sees_all = any(
-            held.role in _SEES_ALL_PROJECTS and held.group_id is None for held in caller.roles
-        )
-        raise GroupNotFound(group_id) if sees_all else NotInGroup
+    if project is None or (project.is_closed and project.org_id == caller.org_id):
+        raise GroupNotFound(group_id) if caller.sees_all_projects else NotInGroup
     if project.org_id != caller.org_id:
         raise NotInGroup
     if not caller.holds_any(roles, group_id):
         raise Unauthorized
     return project
+
+
+def authorize_in_org(
+    tx: Connection, caller: ApiKey, org_id: str, roles: frozenset[Role]
+) -> Organization:
+    """The organization, if the caller holds one of ``roles`` in it.
+
+    Raises CannotAccessOrg for another than the caller's own, whether there is one or not;
+    Unauthorized.
+    """
+    organization = organizations.find(tx, org_id) if org_id == caller.org_id else None
+    if organization is None:
+        raise CannotAccessOrg
+    if not caller.holds_in_org(roles):
+        raise Unauthorized
+    return organization
 
 
 def find_instance(
@@ -254,18 +259,6 @@ def find_instance(
     """
     authorize(tx, caller, group_id, roles)
     return instances.by_name(tx, group_id, name)
-
-
-def _network(text: str) -> str:
-    """An address or network in CIDR notation, an IPv4 one in its own form."""
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError as error:
-        raise InvalidRequest(f"{text} is neither an address nor a network") from error
-    mapped = getattr(network.network_address, "ipv4_mapped", None)
-    if mapped is not None and network.prefixlen >= _MAPPED_BITS:
-        network = ipaddress.ip_network(f"{mapped}/{network.prefixlen - _MAPPED_BITS}", strict=False)
-    return str(network)
 
 
 def _place(api_key_id: str) -> str:

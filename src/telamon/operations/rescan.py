@@ -21,7 +21,7 @@ from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.operations.instances import ATTACHED_PROVIDER, deployment_item_name
 from telamon.operations.snapshots import DEFAULT_RETENTION_DAYS
 from telamon.repository.repository import Repository
-from telamon.state import access, instances, snapshots
+from telamon.state import access, instances, snapshot_collections, snapshots
 from telamon.state.database import Database
 
 _NAME_LETTERS = 64
@@ -132,6 +132,7 @@ class Rescan:
             return snapshots.insert_completed(tx, snapshot), project, instance
 
         added, project, instance = self._db.transact(work)
+        self._add_collections(snapshot.id)
         if project is not None:
             self._projects.append(project.id)
         if instance is not None:
@@ -144,6 +145,16 @@ class Rescan:
                 )
             )
         return added
+
+    def _add_collections(self, snapshot_id: str) -> None:
+        """Read once more, since those of every snapshot at once would not fit the memory."""
+        if self._db.look(lambda tx: snapshot_collections.are_known(tx, snapshot_id)):
+            return
+        try:
+            manifest = self._repository.manifest(snapshot_id)
+        except BlobNotFound:
+            return  # deleted meanwhile
+        self._db.transact(lambda tx: snapshot_collections.insert(tx, manifest))
 
     def _add_project(
         self, tx: Connection, organization: Organization, snapshot: Snapshot

@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from telamon.clock import Clock
 from telamon.errors import (
+    CannotCancel,
     CannotRestoreToTarget,
     FeatureUnsupported,
     RestoreFailed,
@@ -32,17 +33,25 @@ from telamon.errors import (
 from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
 from telamon.jobs.worker import Steps
-from telamon.model.access import PROJECT_OWNERS, ApiKey
-from telamon.model.instance import Instance, InstanceState
+from telamon.model.access import ApiKey
+from telamon.model.instance import Instance, InstanceKind, InstanceState
 from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.snapshot import Snapshot, SnapshotStatus
 from telamon.mongo.connect import Client, connected
 from telamon.mongo.restore import Restore
-from telamon.operations.access import authorize, find_instance
+from telamon.operations.access import authorize
 from telamon.operations.credentials import Credentials
+from telamon.operations.kinds import (
+    RESTORE_CREATORS,
+    RESTORE_READERS,
+    find_of_kind,
+    of_any_kind,
+    restore_job_of,
+    snapshot_of,
+)
 from telamon.repository.repository import Repository
-from telamon.state import instances, snapshots
+from telamon.state import instances
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
@@ -65,7 +74,7 @@ class NewRestoreJob:
 
 
 class RestoreJobs:
-    """What callers can do with restore jobs: owners only, as on Atlas."""
+    """What callers can do with restore jobs; whose, depends on the kind of instance as on Atlas."""
 
     def __init__(self, db: Database, queue: JobQueue, *, clock: Clock, new_id: IdFactory) -> None:
         self._db = db
@@ -73,25 +82,41 @@ class RestoreJobs:
         self._clock = clock
         self._new_id = new_id
 
+    async def require_creator(
+        self, caller: ApiKey, group_id: str, instance_name: str, kind: InstanceKind | None
+    ) -> None:
+        """For a caller who wants a restore and whose request has yet to be read."""
+        roles = RESTORE_CREATORS[kind]
+        await self._db.read(
+            lambda tx: find_of_kind(tx, caller, group_id, instance_name, kind, roles=roles)
+        )
+
     async def create(
-        self, caller: ApiKey, group_id: str, instance_name: str, new: NewRestoreJob
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        new: NewRestoreJob,
+        kind: InstanceKind | None = None,
     ) -> RestoreJob:
         """Ask for a restore of one of the instance's snapshots; it is queued when this returns.
 
-        Raises SnapshotNotFound, InstanceNotFound (source or target), CannotRestoreToTarget,
-        RestoreNotPossible, RestoreInProgress.
+        The target is of any kind. Raises SnapshotNotFound, what ``named`` does (source or target),
+        CannotRestoreToTarget, RestoreNotPossible, RestoreInProgress.
         """
 
         def work(tx: Connection) -> RestoreJob:
-            source = find_instance(tx, caller, group_id, instance_name, PROJECT_OWNERS)
+            source = find_of_kind(
+                tx, caller, group_id, instance_name, kind, roles=RESTORE_CREATORS[kind]
+            )
             if new.delivery_type is not DeliveryType.AUTOMATED:
                 raise FeatureUnsupported(f"deliveryType {new.delivery_type.value}")
-            snapshot = snapshots.of_instance(tx, source.id, source.name, new.snapshot_id)
+            snapshot = snapshot_of(tx, source, new.snapshot_id, kind)
             if snapshot.status is not SnapshotStatus.COMPLETED:
                 raise RestoreNotPossible(
                     f"the snapshot {snapshot.id} is {snapshot.status.value}, not completed"
                 )
-            target = self._target(tx, caller, group_id, new)
+            target = self._target(tx, caller, group_id, new, kind)
             job = self._restore_job(tx, source, snapshot, target)
             rows.insert(tx, job)
             self._queue.enqueue(tx, JobKind.RESTORE, job.id, lock=target.id)
@@ -99,37 +124,81 @@ class RestoreJobs:
 
         return await self._db.run(work)
 
+    async def cancel(
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        restore_job_id: str,
+        kind: InstanceKind,
+    ) -> None:
+        """End a job that no worker has begun. Raises RestoreJobNotFound, CannotCancel."""
+
+        def work(tx: Connection) -> None:
+            instance = find_of_kind(
+                tx, caller, group_id, instance_name, kind, roles=RESTORE_CREATORS[kind]
+            )
+            job = restore_job_of(tx, instance, restore_job_id, kind)
+            if job.finished_at is not None:
+                raise CannotCancel(job.id, "it has ended")
+            failure = "It was cancelled before it began. The target's own data is as it was."
+            if not rows.cancel(tx, job.id, failure=failure, at=self._clock()):
+                raise CannotCancel(job.id, "it has begun")
+
+        await self._db.run(work)
+
     async def get(
-        self, caller: ApiKey, group_id: str, instance_name: str, restore_job_id: str
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        restore_job_id: str,
+        kind: InstanceKind | None = None,
     ) -> RestoreJob:
-        """Raises InstanceNotFound, RestoreJobNotFound."""
+        """Raises what ``named`` does, and RestoreJobNotFound."""
 
         def work(tx: Connection) -> RestoreJob:
-            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_OWNERS)
-            return rows.of_instance(tx, instance.id, instance.name, restore_job_id)
+            instance = find_of_kind(
+                tx, caller, group_id, instance_name, kind, roles=RESTORE_READERS[kind]
+            )
+            return restore_job_of(tx, instance, restore_job_id, kind)
 
         return await self._db.read(work)
 
     async def list(
-        self, caller: ApiKey, group_id: str, instance_name: str, *, limit: int, offset: int
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        kind: InstanceKind | None = None,
+        *,
+        limit: int,
+        offset: int,
     ) -> Page[RestoreJob]:
-        """Newest first, any page at the same cost. Raises InstanceNotFound."""
+        """Newest first, any page at the same cost. Raises what ``named`` does."""
 
         def work(tx: Connection) -> Page[RestoreJob]:
-            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_OWNERS)
+            instance = find_of_kind(
+                tx, caller, group_id, instance_name, kind, roles=RESTORE_READERS[kind]
+            )
             return rows.page(tx, instance.id, limit=limit, offset=offset)
 
         return await self._db.read(work)
 
+    @staticmethod
     def _target(
-        self, tx: Connection, caller: ApiKey, group_id: str, new: NewRestoreJob
+        tx: Connection,
+        caller: ApiKey,
+        group_id: str,
+        new: NewRestoreJob,
+        kind: InstanceKind | None,
     ) -> Instance:
         if new.target_group_id != group_id:
             try:
-                authorize(tx, caller, new.target_group_id, PROJECT_OWNERS)
+                authorize(tx, caller, new.target_group_id, RESTORE_CREATORS[kind])
             except Unauthorized as error:
                 raise CannotRestoreToTarget from error
-        target = instances.by_name(tx, new.target_group_id, new.target_cluster_name)
+        target = of_any_kind(tx, new.target_group_id, new.target_cluster_name, kind)
         if target.state is InstanceState.DELETING:
             raise RestoreNotPossible(f"the target {target.name} is being deleted")
         return target
@@ -161,6 +230,7 @@ class RestoreJobs:
             documents_total=snapshot.documents,
             size_bytes=0,
             size_bytes_total=snapshot.size_bytes,
+            snapshot_finished_at=snapshot.finished_at,
         )
 
 
@@ -178,7 +248,8 @@ class RunRestore:
     def run(self, subject_id: str, steps: Steps) -> None:
         if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
             return  # the worker ended after the job did
-        steps("load", lambda: self._load(subject_id))
+        if steps("load", lambda: self._load(subject_id)):
+            return
         steps("swap", lambda: self._swap(subject_id))
         steps("discard", lambda: self._discard(subject_id))
         self._db.transact(lambda tx: rows.finish(tx, subject_id, at=self._clock()))
@@ -196,13 +267,16 @@ class RunRestore:
         failure = f"{error.message} {held}"
         self._db.transact(lambda tx: rows.fail(tx, subject_id, failure=failure, at=self._clock()))
 
-    def _load(self, restore_job_id: str) -> None:
+    def _load(self, restore_job_id: str) -> bool:
+        """True if there is nothing to do: it was cancelled at the last moment."""
         attempt = self._db.transact(lambda tx: rows.start(tx, restore_job_id))
         if attempt > _ATTEMPTS_AT_MOST:
             raise RestoreFailed(
                 f"The worker ended {_ATTEMPTS_AT_MOST} times while it loaded this snapshot."
             )
         job, uri = self._find(restore_job_id)
+        if job.finished_at is not None:
+            return True
         progress = _Progress(
             lambda documents, size_bytes: self._db.transact(
                 lambda tx: rows.set_progress(
@@ -212,6 +286,7 @@ class RunRestore:
         )
         with connected(uri) as client:
             self._restore(client, job, progress).load()
+        return False
 
     def _swap(self, restore_job_id: str) -> None:
         job, uri = self._find(restore_job_id)

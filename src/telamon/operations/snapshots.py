@@ -25,7 +25,7 @@ from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
 from telamon.jobs.worker import Steps
 from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_READERS, ApiKey
-from telamon.model.instance import Instance, InstanceState
+from telamon.model.instance import Instance, InstanceKind, InstanceState
 from telamon.model.manifest import (
     ChunkRef,
     CollectionSpec,
@@ -38,8 +38,11 @@ from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.mongo.connect import connected, examine
 from telamon.mongo.reading import Change
 from telamon.mongo.snapshot import read_snapshot
-from telamon.operations.access import find_instance
+from telamon.operations.backup_schedules import BackupSchedules
 from telamon.operations.credentials import Credentials
+from telamon.operations.kept_snapshots import KeptSnapshots
+from telamon.operations.kinds import find_of_kind, snapshot_of
+from telamon.operations.snapshot_contents import SnapshotContents
 from telamon.repository.repository import Repository
 from telamon.repository.writer import SnapshotWriter
 from telamon.state import instances
@@ -56,16 +59,26 @@ _log = structlog.get_logger()
 
 
 class Snapshots:
-    """What callers can do with snapshots."""
+    """What callers can do with snapshots. A ``kind`` of None takes instances of every kind."""
 
     def __init__(self, db: Database, queue: JobQueue, *, clock: Clock, new_id: IdFactory) -> None:
         self._db = db
         self._queue = queue
         self._clock = clock
         self._new_id = new_id
+        self.kept = KeptSnapshots(db, queue, clock=clock, new_id=new_id)
+        self.contents = SnapshotContents(db)
+        self.schedules = BackupSchedules(db, clock=clock, new_id=new_id)
 
     async def take(
-        self, caller: ApiKey, group_id: str, instance_name: str, *, retention_days: int
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        kind: InstanceKind | None = None,
+        *,
+        retention_days: int,
+        description: str = "",
     ) -> Snapshot:
         """Ask for a snapshot of an instance now; it is queued when this returns.
 
@@ -74,7 +87,9 @@ class Snapshots:
         now = self._clock()
 
         def work(tx: Connection) -> Snapshot:
-            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_BACKUP_MANAGERS)
+            instance = find_of_kind(
+                tx, caller, group_id, instance_name, kind, roles=PROJECT_BACKUP_MANAGERS
+            )
             if instance.state is InstanceState.DELETING:
                 raise SnapshotNotPossible(f"the instance {instance_name} is being deleted")
             new = Snapshot(
@@ -96,6 +111,7 @@ class Snapshots:
                 expected_bytes=0,
                 new_bytes=0,
                 failure=None,
+                description=description,
             )
             rows.insert(tx, new)
             self._queue.enqueue(tx, JobKind.TAKE_SNAPSHOT, new.id, lock=instance.id)
@@ -104,24 +120,41 @@ class Snapshots:
         return await self._db.run(work)
 
     async def get(
-        self, caller: ApiKey, group_id: str, instance_name: str, snapshot_id: str
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        snapshot_id: str,
+        kind: InstanceKind | None = None,
     ) -> Snapshot:
-        """Raises InstanceNotFound, SnapshotNotFound."""
+        """Raises what ``named`` does, and SnapshotNotFound."""
 
         def work(tx: Connection) -> Snapshot:
-            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_READERS)
-            return rows.of_instance(tx, instance.id, instance.name, snapshot_id)
+            instance = find_of_kind(
+                tx, caller, group_id, instance_name, kind, roles=PROJECT_READERS
+            )
+            return snapshot_of(tx, instance, snapshot_id, kind)
 
         return await self._db.read(work)
 
     async def list(
-        self, caller: ApiKey, group_id: str, instance_name: str, *, limit: int, offset: int
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        kind: InstanceKind | None = None,
+        *,
+        limit: int,
+        offset: int,
     ) -> Page[Snapshot]:
-        """Newest first. Raises InstanceNotFound."""
+        """Newest first; those of flex clusters oldest first. Raises what ``named`` does."""
+        oldest_first = kind is InstanceKind.FLEX
 
         def work(tx: Connection) -> Page[Snapshot]:
-            instance = find_instance(tx, caller, group_id, instance_name, PROJECT_READERS)
-            return rows.page(tx, instance.id, limit=limit, offset=offset)
+            instance = find_of_kind(
+                tx, caller, group_id, instance_name, kind, roles=PROJECT_READERS
+            )
+            return rows.page(tx, instance.id, limit=limit, offset=offset, oldest_first=oldest_first)
 
         return await self._db.read(work)
 

@@ -76,6 +76,7 @@ async def _serve(
             lenient_accept=settings.lenient_accept,
             sunset_headers=settings.atlas_sunset_headers,
             sunset_enforced=settings.atlas_sunset == "enforce",
+            rate_limits=settings.rate_limits,
         ),
         nonce_secret=state.sealer.derive("digest nonces"),
         clock=system_clock,

@@ -29,6 +29,7 @@ def insert(tx: Connection, new: RestoreJob) -> None:
                 delivery_type=new.delivery_type.value,
                 snapshot_id=new.snapshot_id,
                 snapshot_taken_at=to_seconds(new.snapshot_taken_at),
+                snapshot_finished_at=_seconds(new.snapshot_finished_at),
                 target_group_id=new.target_group_id,
                 target_instance_id=new.target_instance_id,
                 target_cluster_name=new.target_cluster_name,
@@ -132,6 +133,33 @@ def fail(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> 
     )
 
 
+def cancel(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> bool:
+    """End a job that no worker has begun; answers False, and does nothing, if one has."""
+    cancelled = tx.execute(
+        _unfinished(restore_job_id)
+        .where(restore_job.c.stage == RestoreStage.QUEUED.value)
+        .values(
+            stage=RestoreStage.FAILED.value,
+            cancelled=True,
+            finished_at=to_seconds(at),
+            failure=failure,
+        )
+    )
+    return bool(cancelled.rowcount)
+
+
+def is_restored(tx: Connection, snapshot_id: str) -> bool:
+    """Whether a job that has not ended restores the snapshot."""
+    unfinished = sa.select(restore_job.c.id).where(
+        restore_job.c.snapshot_id == snapshot_id, restore_job.c.finished_at.is_(None)
+    )
+    return tx.execute(unfinished.limit(1)).first() is not None
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else to_seconds(moment)
+
+
 def _unfinished(restore_job_id: str) -> sa.Update:
     return restore_job.update().where(
         restore_job.c.id == restore_job_id, restore_job.c.finished_at.is_(None)
@@ -161,4 +189,5 @@ def _restore_job(row: "Row[tuple[object, ...]]") -> RestoreJob:
         documents_total=row.documents_total,
         size_bytes=row.size_bytes,
         size_bytes_total=row.size_bytes_total,
+        snapshot_finished_at=from_seconds(row.snapshot_finished_at),
     )

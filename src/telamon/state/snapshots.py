@@ -1,6 +1,7 @@
 """Rows of snapshots: the catalogue of what the repository holds, and of what failed."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
@@ -9,6 +10,7 @@ from telamon.errors import SnapshotNotFound
 from telamon.model.manifest import ClusterTime, Consistency, Manifest
 from telamon.model.page import Page
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
+from telamon.state import snapshot_collections
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, snapshot
 
@@ -16,6 +18,7 @@ _UNFINISHED = [SnapshotStatus.QUEUED.value, SnapshotStatus.IN_PROGRESS.value]
 _SELECT = sa.select(snapshot, instance.c.group_id, instance.c.name.label("instance_name")).join(
     instance, instance.c.id == snapshot.c.instance_id
 )
+_VISIBLE = snapshot.c.deletion_id.is_(None)
 
 
 def insert(tx: Connection, new: Snapshot) -> None:
@@ -28,6 +31,7 @@ def insert(tx: Connection, new: Snapshot) -> None:
             snapshot_type=new.snapshot_type.value,
             requested_at=to_seconds(new.requested_at),
             expires_at=to_seconds(new.expires_at),
+            description=new.description,
         )
     )
 
@@ -67,7 +71,7 @@ def completed_ids(tx: Connection) -> tuple[str, ...]:
     """Every snapshot whose manifest should be in the repository, by id."""
     rows = tx.execute(
         sa.select(snapshot.c.id)
-        .where(snapshot.c.status == SnapshotStatus.COMPLETED.value)
+        .where(snapshot.c.status == SnapshotStatus.COMPLETED.value, _VISIBLE)
         .order_by(snapshot.c.id)
     )
     return tuple(snapshot_id for (snapshot_id,) in rows)
@@ -82,28 +86,25 @@ def by_id(tx: Connection, snapshot_id: str) -> Snapshot:
 
 
 def of_instance(tx: Connection, instance_id: str, instance_name: str, snapshot_id: str) -> Snapshot:
-    """One of an instance's snapshots. Raises SnapshotNotFound."""
+    """One of an instance's snapshots. Raises SnapshotNotFound, also for one that is being deleted."""
     row = tx.execute(
-        _SELECT.where(snapshot.c.id == snapshot_id, snapshot.c.instance_id == instance_id)
+        _SELECT.where(snapshot.c.id == snapshot_id, snapshot.c.instance_id == instance_id, _VISIBLE)
     ).first()
     if row is None:
         raise SnapshotNotFound(snapshot_id, instance_name)
     return _snapshot(row)
 
 
-def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[Snapshot]:
-    """A part of an instance's snapshots, newest first."""
-    rows = tx.execute(
-        _SELECT.where(snapshot.c.instance_id == instance_id)
-        .order_by(snapshot.c.requested_at.desc(), snapshot.c.id.desc())
-        .limit(limit)
-        .offset(offset)
-    )
-    total = tx.execute(
-        sa.select(sa.func.count())
-        .select_from(snapshot)
-        .where(snapshot.c.instance_id == instance_id)
-    ).scalar_one()
+def page(
+    tx: Connection, instance_id: str, *, limit: int, offset: int, oldest_first: bool = False
+) -> Page[Snapshot]:
+    """A part of an instance's snapshots, newest first unless told otherwise."""
+    listed = (snapshot.c.instance_id == instance_id) & _VISIBLE
+    order: tuple[sa.ColumnElement[Any], ...] = (snapshot.c.requested_at, snapshot.c.id)
+    if not oldest_first:
+        order = tuple(column.desc() for column in order)
+    rows = tx.execute(_SELECT.where(listed).order_by(*order).limit(limit).offset(offset))
+    total = tx.execute(sa.select(sa.func.count()).select_from(snapshot).where(listed)).scalar_one()
     return Page(items=tuple(_snapshot(row) for row in rows), total=total)
 
 
@@ -150,6 +151,7 @@ def newest_completed(tx: Connection, instance_id: str) -> str | None:
         .where(
             snapshot.c.instance_id == instance_id,
             snapshot.c.status == SnapshotStatus.COMPLETED.value,
+            _VISIBLE,
         )
         .order_by(snapshot.c.requested_at.desc(), snapshot.c.id.desc())
         .limit(1)
@@ -159,7 +161,7 @@ def newest_completed(tx: Connection, instance_id: str) -> str | None:
 
 def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime) -> None:
     """The manifest is in the repository."""
-    tx.execute(
+    completed = tx.execute(
         _unfinished(manifest.snapshot_id).values(
             status=SnapshotStatus.COMPLETED.value,
             finished_at=to_seconds(at),
@@ -172,6 +174,43 @@ def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime
             new_bytes=new_bytes,
         )
     )
+    if completed.rowcount:
+        snapshot_collections.insert(tx, manifest)
+
+
+def set_expiry(tx: Connection, snapshot_id: str, expires_at: datetime) -> None:
+    tx.execute(
+        snapshot.update()
+        .where(snapshot.c.id == snapshot_id)
+        .values(expires_at=to_seconds(expires_at))
+    )
+
+
+def hide(tx: Connection, snapshot_id: str, *, deletion_id: str) -> None:
+    """It is being deleted by the job on ``deletion_id``: nobody is shown it any more."""
+    tx.execute(
+        snapshot.update().where(snapshot.c.id == snapshot_id).values(deletion_id=deletion_id)
+    )
+
+
+def show_again(tx: Connection, deletion_id: str) -> None:
+    """It could not be deleted."""
+    tx.execute(
+        snapshot.update().where(snapshot.c.deletion_id == deletion_id).values(deletion_id=None)
+    )
+
+
+def being_deleted(tx: Connection, deletion_id: str) -> str | None:
+    """The id of the snapshot that this job deletes; None once it is gone."""
+    found = tx.execute(
+        sa.select(snapshot.c.id).where(snapshot.c.deletion_id == deletion_id)
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def delete(tx: Connection, snapshot_id: str) -> None:
+    """Its manifest is gone, and so is it, with the rows of what it consists of."""
+    tx.execute(snapshot.delete().where(snapshot.c.id == snapshot_id))
 
 
 def fail(tx: Connection, snapshot_id: str, *, failure: str, at: datetime) -> None:
@@ -222,4 +261,5 @@ def _snapshot(row: "Row[tuple[object, ...]]") -> Snapshot:
         expected_bytes=row.expected_bytes,
         new_bytes=row.new_bytes,
         failure=row.failure,
+        description=row.description,
     )

@@ -162,6 +162,7 @@ instance = sa.Table(
     sa.Column("region_name", sa.Text, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("termination_protection", sa.Boolean, nullable=False),
+    sa.Column("continuous_backup", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),  # of making or deleting it
     # Deleted and shown as such at least once: gone for everybody.
     sa.Column("deleted_at", sa.BigInteger),
@@ -199,7 +200,39 @@ snapshot = sa.Table(
     sa.Column("new_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("failure", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    # How many rows of snapshot_collection it has; null where nobody has written them.
+    sa.Column("collections", sa.Integer),
+    # Of the job that deletes it: until that has ended there is a row, and nobody is shown it.
+    sa.Column("deletion_id", _ID),
     sa.Index("snapshot_order", "instance_id", "requested_at", "id"),
+    sa.Index("snapshot_deletion", "deletion_id", unique=True),
+)
+
+snapshot_collection = sa.Table(
+    "snapshot_collection",
+    metadata,
+    sa.Column(
+        "snapshot_id", _ID, sa.ForeignKey("snapshot.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("database", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+)
+
+backup_schedule = sa.Table(
+    "backup_schedule",
+    metadata,
+    sa.Column("instance_id", _ID, sa.ForeignKey("instance.id"), primary_key=True),
+    sa.Column("policy_id", _ID, nullable=False),
+    # Objects of id, frequency, interval, unit and value, in the caller's order.
+    sa.Column("items", sa.JSON, nullable=False),
+    sa.Column("reference_hour", sa.Integer, nullable=False),
+    sa.Column("reference_minute", sa.Integer, nullable=False),
+    sa.Column("restore_window_days", sa.Integer, nullable=False),
+    sa.Column("names_in_export_prefix", sa.Boolean, nullable=False),
 )
 
 restore_job = sa.Table(
@@ -211,6 +244,7 @@ restore_job = sa.Table(
     sa.Column("delivery_type", sa.Text, nullable=False),
     sa.Column("snapshot_id", _ID, nullable=False),
     sa.Column("snapshot_taken_at", sa.BigInteger, nullable=False),
+    sa.Column("snapshot_finished_at", sa.BigInteger),
     sa.Column("target_group_id", _ID, nullable=False),
     sa.Column("target_instance_id", _ID, nullable=False),
     sa.Column("target_cluster_name", sa.Text, nullable=False),
@@ -227,6 +261,7 @@ restore_job = sa.Table(
     sa.Column("size_bytes_total", sa.BigInteger, nullable=False, default=0),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Index("restore_job_order", "instance_id", "sequence", unique=True),
+    sa.Index("restore_job_snapshot", "snapshot_id"),
     sa.Index(
         "restore_job_running",
         "target_instance_id",

@@ -1,5 +1,6 @@
 """Snapshots and restore jobs in every state that a worker can leave them in."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -65,7 +66,7 @@ def add_snapshot(
             return
         snapshot_rows.start(tx, new.id, mongodb_version="6.0.5")
         if status is SnapshotStatus.COMPLETED:
-            snapshot_rows.complete(tx, _manifest(new), new_bytes=4_096, at=ended_at)
+            snapshot_rows.complete(tx, manifest_of(new), new_bytes=4_096, at=ended_at)
         elif status is SnapshotStatus.FAILED:
             snapshot_rows.fail(tx, new.id, failure=failure, at=ended_at)
 
@@ -73,7 +74,7 @@ def add_snapshot(
     return new.id
 
 
-def _manifest(snapshot: Snapshot) -> Manifest:
+def manifest_of(snapshot: Snapshot) -> Manifest:
     spec = CollectionSpec(
         namespace=Namespace("shop", "orders"),
         kind=CollectionKind.COLLECTION,
@@ -103,12 +104,14 @@ def add_restore_job(
     *,
     target: Instance | None = None,
     restore_job_id: str | None = None,
+    snapshot_id: str = SNAPSHOT_ID,
     failure: str = "The deployment does not answer: connection refused",
 ) -> str:
     """The job's id; it was created now, and ended 90 s later if it has."""
 
     def work(tx: sa.Connection) -> str:
-        new = _restore_job(tx, world, source, target or source, restore_job_id)
+        made = _restore_job(tx, world, source, target or source, restore_job_id)
+        new = replace(made, snapshot_id=snapshot_id)
         restore_job_rows.insert(tx, new)
         _advance(tx, new, stage, failure)
         return new.id
@@ -158,6 +161,7 @@ def _restore_job(
         documents_total=DOCUMENTS,
         size_bytes=0,
         size_bytes_total=SIZE_BYTES,
+        snapshot_finished_at=TAKEN_AT + timedelta(seconds=20),
     )
 
 

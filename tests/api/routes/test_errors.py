@@ -1,5 +1,7 @@
 """Errors: their bodies, headers and envelopes; unknown paths and methods; defects."""
 
+import re
+
 import httpx
 import pytest
 import sqlalchemy as sa
@@ -140,7 +142,7 @@ async def test_an_empty_object_can_be_in_an_envelope(client: httpx.AsyncClient, 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/api/atlas/v2", "/api/atlas/v1.0/groups/x", "/api/atlas/v1.0x/groups", "/metrics"],
+    ["/", "/api/atlas", "/api/atlas/v1.0/nowhere", "/api/atlas/v1.0x/groups", "/metrics"],
 )
 async def test_an_unknown_path_is_404(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
@@ -213,12 +215,7 @@ async def test_the_headers_of_a_405_of_v2_are_these(client: httpx.AsyncClient) -
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
 async def test_no_route_answers_head(client: httpx.AsyncClient, route: object) -> None:
-    path = getattr(route, "path").format(  # noqa: B009
-        groupId=GROUP,
-        instanceName="orders",
-        snapshotId=SNAPSHOT_ID,
-        restoreJobId=SNAPSHOT_ID,
-    )
+    path = re.sub(r"\{\w+\}", SNAPSHOT_ID, getattr(route, "path"))  # noqa: B009
 
     answer = await client.head(f"{getattr(route, 'surfaces')[0].value}{path}")  # noqa: B009
 

@@ -32,6 +32,7 @@ async def test_a_running_deployment_is_attached(client: httpx.AsyncClient, sourc
         {
             "address": f"mongodb://127.0.0.1:{source.port}/",
             "id": "69a42a400000000000000002",
+            "kind": "serverless",
             "managed": False,
             "mongoDBVersion": version,
             "name": "mine",

@@ -19,15 +19,29 @@ from starlette.types import ASGIApp
 from telamon.api.asgi import Options, create_app
 from telamon.api.call import Services
 from telamon.jobs.queue import JobQueue
-from telamon.model.access import NewApiKey, Organization, Project, Role, RoleAssignment
+from telamon.model.access import (
+    NewApiKey,
+    Organization,
+    Project,
+    Role,
+    RoleAssignment,
+    ServiceAccount,
+)
 from telamon.model.instance import Instance, InstanceKind, InstanceState, Provider
+from telamon.model.network import NetworkPermission
+from telamon.model.service_account import NewServiceAccount, client_id_of
 from telamon.operations.access import Access
+from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
 from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
+from telamon.operations.service_accounts import insert_secret, new_secret
 from telamon.operations.snapshots import Snapshots
 from telamon.state import access as access_rows
+from telamon.state import api_keys as key_rows
 from telamon.state import instances as instance_rows
+from telamon.state import network_permissions as permission_rows
+from telamon.state import service_accounts as account_rows
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 
@@ -116,6 +130,7 @@ class World:
         db, queue, clock, new_id = self.db, self.queue, self.clock, self.new_id
         return Services(
             access=self.access,
+            administration=administration(db, self.access, clock=clock, new_id=new_id),
             instances=Instances(
                 db, queue, self.credentials, mongod=mongod, clock=clock, new_id=new_id
             ),
@@ -163,15 +178,20 @@ class World:
             requires_access_list=requires_list,
         )
         self.db.transact(lambda tx: access_rows.insert_organization(tx, organization))
-        for group_id in groups:
-            project = Project(
-                id=group_id, org_id=org_id, name=f"project {group_id}", created_at=self.clock()
-            )
-            self._insert_project(project)
+        self.add_projects(*groups, org_id=org_id)
         return organization
 
-    def _insert_project(self, project: Project) -> None:
-        self.db.transact(lambda tx: access_rows.insert_project(tx, project))
+    def add_projects(self, *group_ids: str, org_id: str = ORG) -> None:
+        projects = [
+            Project(id=each, org_id=org_id, name=f"project {each}", created_at=self.clock())
+            for each in group_ids
+        ]
+
+        def work(tx: sa.Connection) -> None:
+            for project in projects:
+                access_rows.insert_project(tx, project)
+
+        self.db.transact(work)
 
     def add_key(
         self,
@@ -183,6 +203,59 @@ class World:
         return self.access.create_key(
             organization, description="of a test", roles=roles, access_list=access_list
         )
+
+    def add_service_account(
+        self,
+        organization: Organization,
+        roles: Sequence[RoleAssignment] = OWNER_OF_ALL,
+        *,
+        access_list: Sequence[str] = LOOPBACK,
+        secret_hours: int = 8,
+    ) -> NewServiceAccount:
+        """One with a secret."""
+        now = self.clock()
+        secret = new_secret(self.new_id, now, secret_hours, organization)
+        identifier = self.new_id(now)
+        account = ServiceAccount(
+            id=identifier,
+            org_id=organization.id,
+            public_key=client_id_of(identifier),
+            name="robot",
+            description="of a test",
+            created_at=now,
+            roles=tuple(roles),
+            access_list=tuple(access_list),
+            org_requires_access_list=organization.requires_access_list,
+        )
+
+        def work(tx: sa.Connection) -> None:
+            account_rows.insert(tx, account)
+            insert_secret(tx, account.id, secret)
+
+        self.db.transact(work)
+        return NewServiceAccount(account=account, secret=secret)
+
+    async def buy_token(self, new: NewServiceAccount) -> str:
+        """One that lives for an hour from now."""
+        tokens = self.services().administration.tokens
+        token = await tokens.issue(new.account.public_key, new.secret.value)
+        return token.value
+
+    def delete_key(self, made: NewApiKey) -> None:
+        self.db.transact(lambda tx: key_rows.delete(tx, made.key.id))
+
+    def add_permission(self, group_id: str, entry: str) -> None:
+        """An entry of a project's access list."""
+        new = NetworkPermission(entry=entry, comment="of a test", created_at=self.clock())
+        self.db.transact(lambda tx: permission_rows.put(tx, group_id, [new]))
+
+    def bearer(
+        self, token: str, *, app: ASGIApp | None = None, address: str = "127.0.0.1"
+    ) -> httpx.AsyncClient:
+        """A client that shows ``token``."""
+        client = self.client(app=app, address=address)
+        client.headers["Authorization"] = f"Bearer {token}"
+        return client
 
     def add_instance(
         self,

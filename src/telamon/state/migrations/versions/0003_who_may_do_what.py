@@ -10,27 +10,24 @@ _ID = sa.String(24)
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("organization") as table:
-        table.add_column(
-            sa.Column(
-                "skips_default_alerts", sa.Boolean(), nullable=False, server_default=sa.false()
-            )
-        )
-        table.add_column(sa.Column("settings", sa.JSON(), nullable=False, server_default="{}"))
-        table.add_column(
-            sa.Column("is_closed", sa.Boolean(), nullable=False, server_default=sa.false())
-        )
-    with op.batch_alter_table("project") as table:
-        table.add_column(sa.Column("tags", sa.JSON(), nullable=False, server_default="[]"))
-        table.add_column(
-            sa.Column("has_default_alerts", sa.Boolean(), nullable=False, server_default=sa.true())
-        )
-        table.add_column(
-            sa.Column("is_closed", sa.Boolean(), nullable=False, server_default=sa.false())
-        )
+    # Not in a batch, which would make these tables anew: others refer to them.
+    for name, default in (("skips_default_alerts", False), ("is_closed", False)):
+        op.add_column("organization", _flag(name, default=default))
+    op.add_column(
+        "organization", sa.Column("settings", sa.JSON(), nullable=False, server_default="{}")
+    )
+    for name, default in (("has_default_alerts", True), ("is_closed", False)):
+        op.add_column("project", _flag(name, default=default))
+    op.add_column("project", sa.Column("tags", sa.JSON(), nullable=False, server_default="[]"))
     _access_lists()
     _service_accounts()
     _tokens()
+
+
+def _flag(name: str, *, default: bool) -> sa.Column[bool]:
+    return sa.Column(
+        name, sa.Boolean(), nullable=False, server_default=sa.true() if default else sa.false()
+    )
 
 
 def _access_lists() -> None:

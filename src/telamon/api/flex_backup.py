@@ -1,0 +1,263 @@
+"""Snapshots and restore jobs of flex clusters, on v2. No item has links, as recorded."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from msgspec import UNSET, UnsetType, field
+
+from telamon.api.body import read_object
+from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.errors import (
+    FeatureUnsupported,
+    InvalidAttribute,
+    InvalidClusterName,
+    InvalidGroupId,
+    MissingAttribute,
+)
+from telamon.ids import is_id
+from telamon.model.instance import InstanceKind, is_instance_name
+from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
+from telamon.model.snapshot import Snapshot, SnapshotStatus
+from telamon.operations.restore_jobs import NewRestoreJob
+
+_KIND = InstanceKind.FLEX
+_EXPIRES_AFTER = timedelta(hours=6)
+
+# Answered by the server, sent back by clients that fill in whole objects.
+_READ_ONLY = (
+    "deliveryType",
+    "expirationDate",
+    "id",
+    "instanceName",
+    "links",
+    "projectId",
+    "restoreFinishedDate",
+    "restoreScheduledDate",
+    "snapshotFinishedDate",
+    "snapshotUrl",
+    "status",
+)
+
+_SNAPSHOT_STATUS: Mapping[SnapshotStatus, str] = {
+    SnapshotStatus.QUEUED: "QUEUED",
+    SnapshotStatus.IN_PROGRESS: "RUNNING",
+    SnapshotStatus.COMPLETED: "COMPLETED",
+    SnapshotStatus.FAILED: "FAILED",
+}
+_RESTORE_STATUS: Mapping[RestoreStage, str] = {
+    RestoreStage.QUEUED: "PENDING",
+    RestoreStage.LOADING: "RUNNING",
+    RestoreStage.SWAPPING: "RUNNING",
+    RestoreStage.FINISHED: "COMPLETED",
+    RestoreStage.FAILED: "FAILED",
+}
+
+
+class FlexSnapshot(Wire, kw_only=True, frozen=True):
+    expiration: datetime
+    finish_time: datetime | UnsetType = UNSET
+    id: str
+    mongo_db_version: str | UnsetType = field(default=UNSET, name="mongoDBVersion")
+    scheduled_time: datetime
+    start_time: datetime | UnsetType = UNSET
+    status: str
+
+
+class FlexRestoreJob(Wire, kw_only=True, frozen=True):
+    delivery_type: str
+    expiration_date: datetime
+    id: str
+    instance_name: str
+    project_id: str
+    restore_finished_date: datetime | UnsetType = UNSET
+    restore_scheduled_date: datetime
+    snapshot_finished_date: datetime
+    snapshot_id: str
+    status: str
+    target_deployment_item_name: str
+    target_project_id: str
+
+
+class _NewRestoreJob(Wire, kw_only=True, frozen=True):
+    snapshot_id: str
+    target_deployment_item_name: str
+    target_project_id: str | UnsetType = UNSET
+
+
+class _NewDownload(Wire, kw_only=True, frozen=True):
+    snapshot_id: str
+
+
+async def list_snapshots(call: Call) -> Reply:
+    """Oldest first."""
+    page = await call.services.snapshots.list(
+        call.caller,
+        call.group_id,
+        call.instance_name,
+        _KIND,
+        limit=call.page.items_per_page,
+        offset=call.page.offset,
+    )
+    return call.listed([_snapshot(each) for each in page.items], page.total)
+
+
+async def get_snapshot(call: Call) -> Reply:
+    found = await call.services.snapshots.get(
+        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"], _KIND
+    )
+    return Reply(body=_snapshot(found))
+
+
+async def list_restore_jobs(call: Call) -> Reply:
+    """Newest first."""
+    page = await call.services.restore_jobs.list(
+        call.caller,
+        call.group_id,
+        call.instance_name,
+        _KIND,
+        limit=call.page.items_per_page,
+        offset=call.page.offset,
+    )
+    return call.listed([_restore_job(call, job) for job in page.items], page.total)
+
+
+async def get_restore_job(call: Call) -> Reply:
+    job = await call.services.restore_jobs.get(
+        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"], _KIND
+    )
+    return Reply(body=_restore_job(call, job))
+
+
+async def create_restore_job(call: Call) -> Reply:
+    """The target is named as a cluster is. Without a project of its own it is in the path's."""
+    restore_jobs = call.services.restore_jobs
+    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, _KIND)
+    new = _wanted(await call.read_body(), call.group_id)
+    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new, _KIND)
+    return Reply(body=_restore_job(call, job))
+
+
+async def download(call: Call) -> Reply:
+    """Refused, once it is known that it could be done."""
+    await call.services.restore_jobs.require_creator(
+        call.caller, call.group_id, call.instance_name, _KIND
+    )
+    body = read_object(await call.read_body(), _NewDownload, read_only=("links",))
+    if not is_id(body.snapshot_id):
+        raise InvalidAttribute("snapshotId")
+    await call.services.snapshots.get(
+        call.caller, call.group_id, call.instance_name, body.snapshot_id, _KIND
+    )
+    raise FeatureUnsupported("downloads of snapshots")
+
+
+def _wanted(data: bytes, group_id: str) -> NewRestoreJob:
+    body = read_object(data, _NewRestoreJob, read_only=_READ_ONLY)
+    for name, value in (
+        ("snapshotId", body.snapshot_id),
+        ("targetDeploymentItemName", body.target_deployment_item_name),
+    ):
+        if not value:
+            raise MissingAttribute(name)
+    target_group_id = body.target_project_id or group_id
+    if not is_id(body.snapshot_id):
+        raise InvalidAttribute("snapshotId")
+    if not is_id(target_group_id):
+        raise InvalidGroupId(target_group_id)
+    if not is_instance_name(body.target_deployment_item_name):
+        raise InvalidClusterName(body.target_deployment_item_name)
+    return NewRestoreJob(
+        delivery_type=DeliveryType.AUTOMATED,
+        snapshot_id=body.snapshot_id,
+        target_group_id=target_group_id,
+        target_cluster_name=body.target_deployment_item_name,
+    )
+
+
+def _snapshot(found: Snapshot) -> FlexSnapshot:
+    return FlexSnapshot(
+        expiration=found.expires_at,
+        finish_time=found.finished_at or UNSET,
+        id=found.id,
+        mongo_db_version=found.mongodb_version or UNSET,
+        scheduled_time=found.requested_at,
+        start_time=found.taken_at or UNSET,
+        status=_SNAPSHOT_STATUS[found.status],
+    )
+
+
+def _restore_job(call: Call, job: RestoreJob) -> FlexRestoreJob:
+    return FlexRestoreJob(
+        delivery_type="RESTORE",
+        expiration_date=job.created_at + _EXPIRES_AFTER,
+        id=job.id,
+        instance_name=call.instance_name,
+        project_id=job.group_id,
+        restore_finished_date=job.finished_at or UNSET,
+        restore_scheduled_date=job.created_at,
+        snapshot_finished_date=job.snapshot_finished_at or job.snapshot_taken_at,
+        snapshot_id=job.snapshot_id,
+        status=_RESTORE_STATUS[job.stage],
+        target_deployment_item_name=job.target_cluster_name,
+        target_project_id=job.target_group_id,
+    )
+
+
+_V2 = (Surface.V2,)
+_VERSIONS = (date(2024, 11, 13),)
+_BACKUP = "/groups/{groupId}/flexClusters/{instanceName}/backup"
+
+ROUTES = (
+    Route(
+        operation_id="listFlexBackups",
+        method="GET",
+        path=f"{_BACKUP}/snapshots",
+        handler=list_snapshots,
+        surfaces=_V2,
+        versions=_VERSIONS,
+    ),
+    Route(
+        operation_id="getFlexBackup",
+        method="GET",
+        path=f"{_BACKUP}/snapshots/{{snapshotId}}",
+        handler=get_snapshot,
+        surfaces=_V2,
+        versions=_VERSIONS,
+    ),
+    Route(
+        operation_id="listFlexBackupRestoreJobs",
+        method="GET",
+        path=f"{_BACKUP}/restoreJobs",
+        handler=list_restore_jobs,
+        surfaces=_V2,
+        versions=_VERSIONS,
+        listed_addresses_only=True,
+    ),
+    Route(
+        operation_id="createFlexBackupRestoreJob",
+        method="POST",
+        path=f"{_BACKUP}/restoreJobs",
+        handler=create_restore_job,
+        surfaces=_V2,
+        versions=_VERSIONS,
+        listed_addresses_only=True,
+    ),
+    Route(
+        operation_id="getFlexBackupRestoreJob",
+        method="GET",
+        path=f"{_BACKUP}/restoreJobs/{{restoreJobId}}",
+        handler=get_restore_job,
+        surfaces=_V2,
+        versions=_VERSIONS,
+        listed_addresses_only=True,
+    ),
+    Route(
+        operation_id="downloadFlexBackup",
+        method="POST",
+        path=f"{_BACKUP}/download",
+        handler=download,
+        surfaces=_V2,
+        versions=_VERSIONS,
+        listed_addresses_only=True,
+    ),
+)
