@@ -1,6 +1,6 @@
 """Write the documents that are made of code: docs/errors.md and docs/api-coverage.md.
 
-``python -m tools.documents``, after a change of errors.py or of a table of routes; a test compares.
+``python -m tools.documents``, after a change of errors/ or of a table of routes; a test compares.
 """
 
 import inspect
@@ -59,7 +59,7 @@ def errors_page() -> str:
         """
         Anything else that goes wrong there is `server_error`.
         """,
-        source="src/telamon/errors.py",
+        source="src/telamon/errors",
     )
 
 

@@ -55,7 +55,11 @@ def test_a_key_for_other_machines_does_not_work_here(server: Server) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["--allow", "nonsense"], 2, "nonsense is neither an address nor a network."),
+        (
+            ["--allow", "nonsense"],
+            2,
+            "nonsense is neither an IP address nor a network in CIDR notation.",
+        ),
         (["--role", "GROUP_OWNER"], 2, "the role GROUP_OWNER needs a project."),
         (["--group-id", "1" * 24], 2, "the role ORG_OWNER needs no project."),
         (

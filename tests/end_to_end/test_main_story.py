@@ -14,7 +14,7 @@ from telamon.mongo.connect import open_client
 from telamon.state.access import insert_project
 from telamon.state.database import Database
 from tests.conftest import Mongod
-from tests.end_to_end.harness import V2, Server, telamon
+from tests.end_to_end.harness import V2, Server, telamon, wait_for
 from tests.mongo import zoo
 from tests.mongo.memory import content
 
@@ -163,7 +163,8 @@ def test_the_command_line_takes_lists_and_restores(server: Server, shop: str) ->
 
     assert "completed at" in taken.stdout
     assert listed.stdout.splitlines()[0].startswith(f"{taken_id}  completed  ")
-    assert restored.stdout.splitlines()[-1] == "finished: 1000 of 1000 documents"
+    assert restored.stdout.splitlines()[-1].startswith("finished at ")
+    assert ": 1000 documents, " in restored.stdout.splitlines()[-1]
     assert jobs.stdout.splitlines()[0].split()[:2] == [restored.stdout.split()[0], "finished"]
 
 
@@ -231,3 +232,20 @@ def _files(server: Server) -> list[bytes]:
         for path in server.data_dir.rglob("*")
         if path.is_file() and "instances" not in path.parts
     ]
+
+
+def test_a_deleted_snapshot_of_a_cluster_is_gone_from_the_repository(
+    server: Server, source: Mongod
+) -> None:
+    source.client.shop.orders.insert_one({"_id": 1})
+    server.own("POST", "/instances", {"name": "big", "uri": source.uri, "kind": "dedicated"})
+    snapshot_id = server.snapshot("big")
+    manifest = server.data_dir / "repository" / "snapshots" / snapshot_id
+    assert manifest.exists()
+
+    path = f"/api/atlas/v2/groups/{server.group_id}/clusters/big/backup/snapshots/{snapshot_id}"
+    answer = server.http.request("DELETE", path, headers=V2)
+
+    assert answer.status_code == 204, answer.text
+    assert server.http.get(path, headers=V2).status_code == 404
+    wait_for(manifest.exists, lambda exists: not exists)

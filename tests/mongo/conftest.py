@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from telamon.mongo.connect import Client
 from tests.conftest import Mongod, drop_user_databases
+from tests.mongo.history import fill_all
 from tests.mongo.memory import Memory, content, take
 from tests.mongo.trouble import fill_source
 
@@ -34,3 +36,10 @@ def memory(source_taken: Source) -> Memory:
 def expected(source_taken: Source) -> dict[str, Any]:
     """The content of a deployment that ``memory`` was restored to."""
     return source_taken.content
+
+
+@pytest.fixture
+def filled(own_mongod: Mongod) -> Client:
+    """A deployment whose history the test may end, with a collection that takes some batches."""
+    fill_all(own_mongod.client)
+    return own_mongod.client

@@ -1,6 +1,7 @@
 """A sink that changes the deployment while it is read."""
 
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any
 
 import bson
@@ -22,19 +23,27 @@ class Meddler(Memory):
         self.deed = deed
         self.at = at
         self.times = times
+        self._lock = Lock()
 
     def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
         """The deed is done as soon as the first batch of the collection ``at`` is there."""
         kept: list[bytes] = []
         for number, batch in enumerate(batches):
             kept.append(batch)
-            if number == 0 and str(spec.namespace) == self.at and self.times > 0:
-                self.times -= 1
+            if number == 0 and str(spec.namespace) == self.at and self._is_time():
                 self.deed(self.client)
         super().add(spec, part, iter(kept))
 
-    def take(self, attempts: int = 5, **options: Any) -> SnapshotFacts:
-        self.facts = read_snapshot(self.client, self, parallel=1, attempts=attempts, **options)
+    def _is_time(self) -> bool:
+        with self._lock:
+            is_time = self.times > 0
+            self.times -= is_time
+        return is_time
+
+    def take(self, attempts: int = 5, parallel: int = 1, **options: Any) -> SnapshotFacts:
+        self.facts = read_snapshot(
+            self.client, self, parallel=parallel, attempts=attempts, **options
+        )
         return self.facts
 
     def names(self) -> list[str]:

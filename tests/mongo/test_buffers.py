@@ -32,3 +32,31 @@ def page_faults(how: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is Linux's")
 def test_buffers_are_mapped_once() -> None:
     assert page_faults("kept") < page_faults("as usual") / 4
+
+
+THREADS = """
+import resource, threading
+from telamon.mongo.buffers import keep_large_buffers
+
+keep_large_buffers()
+turn, used = threading.Lock(), threading.Barrier(9)
+
+def use() -> None:
+    with turn:
+        bytearray(16 << 20)
+    used.wait()  # none ends, and leaves what it has to the next, before all have used theirs
+
+for _ in range(8):
+    threading.Thread(target=use).start()
+used.wait()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is Linux's")
+def test_threads_that_take_turns_share_what_is_kept() -> None:
+    """Eight with 16 MiB each, of which one is in use at a time."""
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) < 80

@@ -6,8 +6,8 @@ from bson.raw_bson import RawBSONDocument
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telamon.mongo.cursor import documents_of_array
 from telamon.mongo.elements import MalformedBson, array_documents, document_end, elements
-from telamon.mongo.read import documents_of_array
 from tests.mongo import zoo
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=300)

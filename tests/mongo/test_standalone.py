@@ -1,48 +1,25 @@
 """A mongod that is no replica set: no history of its writes, and no single time."""
 
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from telamon.errors import CatalogChanged, SnapshotFailed
-from telamon.mongo.connect import Client, examine, open_client, probe
+from telamon.errors import CatalogChanged, RestoreFailed, SnapshotFailed
+from telamon.model.manifest import StoredCollection
+from telamon.mongo.connect import Client, examine, probe
 from telamon.mongo.oplog import last_write
-from telamon.mongo.process import free_port
 from tests.conftest import Mongod
 from tests.mongo.meddler import Meddler, fill
 from tests.mongo.memory import content, restore_all, take
+from tests.mongo.standalone import Standalone, running_standalone
 from tests.mongo.trouble import await_answer, fill_source
-
-
-@dataclass(frozen=True)
-class Standalone:
-    """A running server and a client of it."""
-
-    uri: str
-    client: Client
 
 
 @pytest.fixture
 def standalone(mongod_program: Path, tmp_path: Path) -> Iterator[Standalone]:
-    data = tmp_path / "standalone"
-    data.mkdir()
-    port = free_port()
-    command = [mongod_program, "--dbpath", data, "--port", port, "--bind_ip", "127.0.0.1"]
-    quiet = ["--nounixsocket", "--logpath", data / "log", "--wiredTigerCacheSizeGB", "0.25"]
-    process = subprocess.Popen(
-        [str(word) for word in [*command, *quiet]], stdout=subprocess.DEVNULL
-    )
-    try:
-        uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"
-        with open_client(uri, selection_seconds=30) as client:
-            await_answer(client)
-            yield Standalone(uri, client)
-    finally:
-        process.terminate()
-        process.wait()
+    with running_standalone(mongod_program, tmp_path / "standalone") as server:
+        yield server
 
 
 def test_it_can_be_protected_and_says_what_it_is(standalone: Standalone) -> None:
@@ -70,6 +47,29 @@ def test_it_can_be_restored_into(standalone: Standalone, source: Mongod) -> None
     fill(standalone.client, "surplus", 10)
     restore_all(take(source.client), standalone.client)
     assert content(standalone.client) == content(source.client)
+
+
+def test_a_restart_during_a_restore_into_it_is_noticed(
+    standalone: Standalone, source: Mongod
+) -> None:
+    """It had acknowledged documents from its memory, and has no second member that kept them."""
+    fill_source(source.client)
+    fill(standalone.client, "surplus", 10)
+    before = content(standalone.client)
+    memory = take(source.client)
+
+    def restarting(stored: StoredCollection) -> Iterator[bytes]:
+        yield from memory.open(stored)
+        if stored.spec.namespace.name == "orders":
+            standalone.kill()
+            standalone.start()
+            await_answer(standalone.client)
+
+    job = memory.restore(standalone.client, documents=restarting, parallel=1)
+    with pytest.raises(RestoreFailed, match="restarted or changed its primary"):
+        job.load()
+    job.discard()
+    assert content(standalone.client) == before
 
 
 def drop_second(client: Client) -> None:

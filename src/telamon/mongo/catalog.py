@@ -8,7 +8,7 @@ from pymongo.errors import OperationFailure
 
 from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.mongo.connect import Client
-from telamon.mongo.read import raw_documents
+from telamon.mongo.cursor import raw_documents
 from telamon.mongo.shadow import SHADOW_PREFIX, user_databases
 from telamon.mongo.write import NAMESPACE_NOT_FOUND, Commands
 

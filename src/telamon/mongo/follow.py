@@ -17,27 +17,32 @@ from telamon.errors import DeploymentUnavailable, SnapshotFailed, TelamonError
 from telamon.model.manifest import ClusterTime
 from telamon.mongo.connect import Client, reason
 from telamon.mongo.elements import id_element
-from telamon.mongo.oplog import to_timestamp
-from telamon.mongo.read import RAW
+from telamon.mongo.line import RAW
+from telamon.mongo.oplog import from_timestamp, last_write, oldest_entry, to_timestamp
+from telamon.mongo.shadow import SYSTEM_DATABASES
 from telamon.mongo.touched import Key, Touched
 
 _OPLOG = "oplog.rs"
 _POSITION_LOST = 136  # CappedPositionLost
 _AT_ONCE = 1000
 _WAIT_MILLISECONDS = 200
-# Whole documents need not come: what was written to is enough.
+# Whole documents need not come: what was written to is enough. Two layers of applyOps are one more
+# than MongoDB 6.0 writes down, which takes deeper ones apart.
 _FIELDS = {
     "ts": 1,
     "op": 1,
+    "ns": 1,
     "ui": 1,
     "o._id": 1,
     "o2._id": 1,
     "o.commitTransaction": 1,
     "o.applyOps.op": 1,
+    "o.applyOps.ns": 1,
     "o.applyOps.ui": 1,
     "o.applyOps.o._id": 1,
     "o.applyOps.o2._id": 1,
     "o.applyOps.o.applyOps.op": 1,
+    "o.applyOps.o.applyOps.ns": 1,
     "o.applyOps.o.applyOps.ui": 1,
     "o.applyOps.o.applyOps.o._id": 1,
     "o.applyOps.o.applyOps.o2._id": 1,
@@ -51,7 +56,7 @@ class Follower:
 
     def __init__(self, client: Client, since: ClusterTime, touched: Touched) -> None:
         self._client = client
-        self._since = to_timestamp(since)
+        self._since = since
         self._touched = touched
         self._stopping = threading.Event()
         self._changed = threading.Condition()
@@ -103,11 +108,16 @@ class Follower:
             return self._too_short()
         return SnapshotFailed(f"The oplog cannot be followed: {reason(error)}")
 
-    @staticmethod
-    def _too_short() -> TelamonError:
+    def _too_short(self) -> TelamonError:
+        try:
+            now, oldest = last_write(self._client), oldest_entry(self._client)
+        except PyMongoError as error:
+            return DeploymentUnavailable(f"The deployment does not answer: {reason(error)}")
         return SnapshotFailed(
-            "Reading took longer than the deployment's oplog reaches back. Make the oplog larger "
-            "(replSetResizeOplog), or take the snapshot at a quieter time."
+            "Reading took longer than the deployment's oplog reaches back: it began "
+            f"{now.seconds - self._since.seconds} seconds ago, and the oplog holds the last "
+            f"{now.seconds - oldest.seconds}. Make the oplog larger (replSetResizeOplog), or take "
+            "the snapshot at a quieter time."
         )
 
     def _follow(self) -> None:
@@ -115,7 +125,7 @@ class Follower:
             codec_options=RAW, read_concern=ReadConcern("majority")
         )
         with oplog.find(
-            {"ts": {"$gte": self._since}},
+            {"ts": {"$gte": to_timestamp(self._since)}},
             _FIELDS,
             cursor_type=CursorType.TAILABLE_AWAIT,
             batch_size=_AT_ONCE,
@@ -125,7 +135,7 @@ class Follower:
                 if not cursor.alive:
                     raise self._too_short()
                 entries = self._some(cursor)
-                if entries and first and entries[0]["ts"] != self._since:
+                if entries and first and from_timestamp(entries[0]["ts"]) != self._since:
                     raise self._too_short()  # the entry of the beginning is gone
                 first = first and not entries
                 self._note(entries)
@@ -142,9 +152,11 @@ class Follower:
     def _note(self, entries: list[Entry]) -> None:
         if not entries:
             return
-        self._touched.add(key for entry in entries for key in written(entry))
+        last: Timestamp = entries[-1]["ts"]
+        keys = (key for entry in entries for key in written(entry))
+        self._touched.add(keys, from_timestamp(last))
         with self._changed:
-            self._passed = entries[-1]["ts"]
+            self._passed = last
             self._changed.notify_all()
 
 
@@ -167,3 +179,8 @@ def written(entry: Entry) -> Iterator[Key]:
         id_ = id_element(bytes(document.raw), 0) if isinstance(document, RawBSONDocument) else b""
         if id_ and "ui" in entry:
             yield bytes(entry["ui"]), id_
+        elif entry["ns"].partition(".")[0] not in SYSTEM_DATABASES:
+            raise SnapshotFailed(
+                f"The oplog does not name a document of {entry['ns']} that was written to while the "
+                "deployment was read. Take the snapshot again."
+            )

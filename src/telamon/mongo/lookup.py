@@ -7,10 +7,9 @@ from bson.raw_bson import RawBSONDocument
 
 from telamon.model.manifest import ClusterTime
 from telamon.mongo.connect import Client
+from telamon.mongo.cursor import UUID_SUBTYPE, at_time, raw_documents
 from telamon.mongo.elements import id_element
-from telamon.mongo.read import at_time, raw_documents
 
-_UUID_SUBTYPE = 4
 _ID_NAME_END = 4  # in an element: after its type and the name, before the name's zero byte
 
 
@@ -24,7 +23,7 @@ def find_by_id(
     """
     wanted = set(ids)
     command = {
-        "find": Binary(uuid, _UUID_SUBTYPE),
+        "find": Binary(uuid, UUID_SUBTYPE),
         "filter": {"_id": _in(ids)},
         "readConcern": at_time(at),
     }

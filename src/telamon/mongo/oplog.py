@@ -19,7 +19,7 @@ def last_write(client: Client) -> ClusterTime:
     newest = client.admin.command("hello").get("lastWrite", {}).get("opTime")
     if newest is None:
         raise SnapshotFailed("The deployment is not a replica set, so it has no cluster time.")
-    return ClusterTime(seconds=newest["ts"].time, increment=newest["ts"].inc)
+    return from_timestamp(newest["ts"])
 
 
 def is_written(
@@ -58,6 +58,17 @@ def _first(client: Client, condition: dict[str, Any], until: ClusterTime) -> dic
     return entries[0] if entries else None
 
 
+def oldest_entry(client: Client) -> ClusterTime:
+    """How far back the oplog reaches. Raises PyMongo's errors."""
+    oldest = client.local[_OPLOG].find({}, {"ts": 1}).sort("$natural", ASCENDING).limit(1).next()
+    return from_timestamp(oldest["ts"])
+
+
 def to_timestamp(time: ClusterTime) -> Timestamp:
     """As BSON has it."""
     return Timestamp(time.seconds, time.increment)
+
+
+def from_timestamp(time: Timestamp) -> ClusterTime:
+    """As Telamon has it."""
+    return ClusterTime(seconds=time.time, increment=time.inc)

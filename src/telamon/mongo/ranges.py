@@ -12,14 +12,14 @@ from pymongo.errors import OperationFailure
 
 from telamon.model.manifest import ClusterTime, CollectionKind, CollectionSpec
 from telamon.mongo.connect import Client
+from telamon.mongo.cursor import KEY_NOT_FOUND, UUID_SUBTYPE, at_time, natural, token_of
 from telamon.mongo.elements import id_element
-from telamon.mongo.read import RAW, WHOLE, Boundary, Range, at_time, natural_after
+from telamon.mongo.line import RAW
+from telamon.mongo.read import WHOLE, Boundary, Range
 
 SPLIT_BYTES = 512 * 1024 * 1024
 """A collection of fewer bytes is read in one piece."""
 _PROBES = 64
-_UUID_SUBTYPE = 4
-_KEY_NOT_FOUND = 211
 
 
 def size_bytes(client: Client, spec: CollectionSpec) -> int:
@@ -66,9 +66,9 @@ def _boundary(
     """At the first record from ``record`` on that is there; None if none is, nearby."""
     for candidate in range(record, record + _PROBES):
         try:
-            found = _find(client, spec, at, natural_after(candidate))
+            found = _find(client, spec, at, natural(token_of(candidate)))
         except OperationFailure as error:
-            if error.code != _KEY_NOT_FOUND:
+            if error.code != KEY_NOT_FOUND:
                 raise
             continue
         if found is None:
@@ -84,7 +84,7 @@ def _find(
     assert spec.uuid is not None
     reply = client[spec.namespace.database].command(
         {
-            "find": Binary(spec.uuid, _UUID_SUBTYPE),
+            "find": Binary(spec.uuid, UUID_SUBTYPE),
             "projection": {"_id": 1},
             "limit": 1,
             "singleBatch": True,

@@ -23,7 +23,7 @@ GONE = frozenset(
         215,  # DatabaseDropPending
     }
 )
-_CHANGED = GONE | {246}  # SnapshotUnavailable: an index or the collection is younger than the time
+CHANGED = GONE | {246}  # SnapshotUnavailable: an index or the collection is younger than the time
 
 
 class Sink(Protocol):
@@ -37,7 +37,11 @@ class Sink(Protocol):
         ...
 
     def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
-        """Take the documents of one part; the parts of a collection are in order of their number."""
+        """Take the documents of one part; the parts of a collection are in order of their number.
+
+        They end early where the reading fails. Then either nothing comes of the snapshot, or this is
+        called again for the same part: the latest call counts.
+        """
         ...
 
     def change(self, spec: CollectionSpec, change: "Change") -> None:
@@ -55,6 +59,10 @@ class PositionOverwritten(SnapshotFailed):
     """A capped collection overwrote what was being read."""
 
 
+class RangeLost(CatalogChanged):
+    """A range can be read anew, from its start, but not gone on with."""
+
+
 def hand_over(
     sink: Sink,
     spec: CollectionSpec,
@@ -67,14 +75,14 @@ def hand_over(
     try:
         sink.add(spec, part, iter(reading))
     except Exception:
-        # Whatever the sink made of it.
+        # Whatever the sink made of documents that end early.
         if reading.failure is not None:
             raise reading.failure from reading.failure.__cause__
         raise
     finally:
         batches.close()
     if reading.failure is not None:
-        raise reading.failure
+        raise reading.failure from reading.failure.__cause__
     if not reading.is_complete:
         raise SnapshotFailed(f"{spec.namespace} was not read to its end.")
 
@@ -97,6 +105,7 @@ class _Reading:
         self.is_complete = False
 
     def __iter__(self) -> Iterator[bytes]:
+        """Ends early where the reading fails: a sink need not survive an error that is none of its own."""
         try:
             with closing(self._batches):
                 for batch in self._batches:
@@ -104,20 +113,20 @@ class _Reading:
                     yield batch
         except (Stopped, TelamonError) as stopped:
             self.failure = stopped
-            raise
         except (PyMongoError, PositionLost) as error:
             self.failure = _failure(self._spec, error)
-            raise self.failure from error
-        self.is_complete = True
+            self.failure.__cause__ = error
+        else:
+            self.is_complete = True
 
 
 def _failure(spec: CollectionSpec, error: PyMongoError | PositionLost) -> TelamonError:
     if isinstance(error, PositionLost):
-        return CatalogChanged(f"Too much was deleted from {spec.namespace} while it was read.")
+        return RangeLost(f"Too much was deleted from {spec.namespace} while it was read.")
     if isinstance(error, AutoReconnect):
         return DeploymentUnavailable(f"The deployment does not answer: {reason(error)}")
     code = error.code if isinstance(error, OperationFailure) else None
-    if code in _CHANGED:
+    if code in CHANGED:
         return CatalogChanged(
             f"{spec.namespace} was changed while the snapshot was taken: {reason(error)}"
         )

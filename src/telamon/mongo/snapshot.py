@@ -10,39 +10,27 @@ a time, from where it was, while the oplog tells which documents are written to.
 time is chosen, as before, and those documents are read as of that one and put in their places.
 """
 
-import threading
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from pymongo.errors import OperationFailure
 
 from telamon.errors import CatalogChanged, SnapshotFailed
 from telamon.model.manifest import ClusterTime, CollectionKind, CollectionSpec
 from telamon.mongo.catalog import read_catalog
+from telamon.mongo.catch_up import CatchUp
 from telamon.mongo.connect import Client
-from telamon.mongo.follow import Follower
-from telamon.mongo.lookup import find_by_id
 from telamon.mongo.oplog import is_written, last_write
 from telamon.mongo.parallel import Stop, run_all
 from telamon.mongo.ranges import SPLIT_BYTES, size_bytes, split
 from telamon.mongo.read import WHOLE, Range, Scan
-from telamon.mongo.reading import (
-    GONE,
-    SNAPSHOT_TOO_OLD,
-    PositionOverwritten,
-    Sink,
-    asking,
-    hand_over,
-)
-from telamon.mongo.touched import Touched
+from telamon.mongo.reading import PositionOverwritten, RangeLost, Sink, asking, hand_over
 
 _CAPPED_ROUNDS = 5
 _CATALOG_ROUNDS = 10
 _SETTLE_ROUNDS = 10
-_IDS_AT_ONCE = 1000
-_IDS_AT_ONCE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +52,25 @@ def read_snapshot(
     parallel: int = 2,
     attempts: int = 5,
     split_bytes: int = SPLIT_BYTES,
+    scratch: Path | None = None,
 ) -> SnapshotFacts:
     """Hand every document of the deployment to ``sink``, all as of one cluster time.
 
-    ``sink`` is called once for each collection and time series (not for views), with batches of
-    whole documents in natural order, which it must take to their end; up to ``parallel`` calls run
-    at once, each in a thread of its own. Where the deployment changes under the snapshot, ``sink``
-    is called again for the same collection: the latest call that returned counts, and of those only
-    the ones whose spec is among the facts' ``collections``.
+    ``sink`` gets each collection and time series (not views) in one part or several, as batches of
+    whole documents in natural order, which it must take to their end; up to ``parallel`` parts at
+    once, each in a thread of its own. Where the deployment changes under the snapshot a collection is
+    begun again, and what came of it before is void. What counts in the end is what the facts'
+    ``collections`` name.
 
-    Collections of ``split_bytes`` or more are read in several ranges. Raises CatalogChanged when
-    collections or indexes changed in each of the ``attempts``; SnapshotFailed when the server's
-    oplog is too short, a capped collection never rests, or something cannot be read; DeploymentUnavailable when the server stops answering. What ``sink``
-    raises comes out as it is. Then all other calls of ``sink`` have ended too.
+    Collections of ``split_bytes`` or more are read in several ranges. What memory does not hold is
+    kept in ``scratch``, a directory, for as long as this runs; by default in that for temporary files.
+
+    Raises CatalogChanged when collections or indexes changed in each of the ``attempts``;
+    SnapshotFailed when the server's oplog is too short, a capped collection never rests, or something
+    cannot be read; DeploymentUnavailable when the server stops answering. What ``sink`` raises comes
+    out as it is. Then all other calls of ``sink`` have ended too.
     """
-    snapshot = _Snapshot(client, sink, parallel, split_bytes)
+    snapshot = _Snapshot(client, sink, parallel, split_bytes, scratch)
     for _ in range(attempts - 1):
         try:
             return snapshot.take()
@@ -93,11 +85,14 @@ def read_snapshot(
 class _Snapshot:
     """One call of ``read_snapshot``, over all its attempts."""
 
-    def __init__(self, client: Client, sink: Sink, parallel: int, split_bytes: int) -> None:
+    def __init__(
+        self, client: Client, sink: Sink, parallel: int, split_bytes: int, scratch: Path | None
+    ) -> None:
         self._client = client
         self._sink = sink
         self._parallel = parallel
         self._split_bytes = split_bytes
+        self._scratch = scratch
         # When the reading of each capped collection began, for those that the sink has.
         self._capped_since: dict[CollectionSpec, ClusterTime] = {}
 
@@ -106,7 +101,7 @@ class _Snapshot:
         if self._is_standalone():
             return self._take_standalone()
         time, catalog = self._choose_time()
-        with _CatchUp(self._client, time) as catch_up:
+        with CatchUp(self._client, time, self._scratch) as catch_up:
             self._read_all(catalog, time, catch_up)
             if catch_up.is_needed:
                 time, catalog = self._settle(catalog, catch_up)
@@ -134,7 +129,7 @@ class _Snapshot:
         return SnapshotFacts(cluster_time=None, collections=catalog)
 
     def _read_all(
-        self, specs: Iterable[CollectionSpec], time: ClusterTime, catch_up: "_CatchUp"
+        self, specs: Iterable[CollectionSpec], time: ClusterTime, catch_up: CatchUp
     ) -> None:
         """Hand the documents of all collections but capped ones to the sink, the biggest first."""
         stop = Stop()
@@ -145,13 +140,23 @@ class _Snapshot:
         for size, spec in sorted(sized, key=lambda pair: pair[0], reverse=True):
             self._sink.begin(spec, size)
             for number, part in enumerate(self._parts(spec, size, time, catch_up)):
-                scan = Scan(self._client, spec.namespace.database, _uuid(spec), part)
-                batches = catch_up.batches(scan)
-                tasks.append(partial(hand_over, self._sink, spec, number, batches, stop))
+                tasks.append(partial(self._read_part, spec, number, part, catch_up, stop))
         run_all(tasks, parallel=self._parallel, stop=stop)
 
+    def _read_part(
+        self, spec: CollectionSpec, number: int, part: Range, catch_up: CatchUp, stop: Stop
+    ) -> None:
+        uuid = _uuid(spec)
+        scan = Scan(self._client, spec.namespace.database, uuid, part)
+        try:
+            hand_over(self._sink, spec, number, catch_up.batches(scan, uuid), stop)
+        except RangeLost:
+            # By now without a time, so that it need not go on from anywhere a second time.
+            scan.rewind()
+            hand_over(self._sink, spec, number, catch_up.batches(scan, uuid), stop)
+
     def _parts(
-        self, spec: CollectionSpec, size: int, time: ClusterTime, catch_up: "_CatchUp"
+        self, spec: CollectionSpec, size: int, time: ClusterTime, catch_up: CatchUp
     ) -> list[Range]:
         if size < self._split_bytes or catch_up.is_needed:
             return [WHOLE]
@@ -161,19 +166,23 @@ class _Snapshot:
             return [WHOLE]  # what is wrong, its reading will tell
 
     def _settle(
-        self, catalog: tuple[CollectionSpec, ...], catch_up: "_CatchUp"
+        self, catalog: tuple[CollectionSpec, ...], catch_up: CatchUp
     ) -> tuple[ClusterTime, tuple[CollectionSpec, ...]]:
         """Bring what was read at different times to one; answers it, and what existed at it."""
         read = {spec.uuid for spec in catalog}
         for _ in range(_SETTLE_ROUNDS):
             time, catalog = self._choose_time()
-            new = [spec for spec in catalog if spec.uuid not in read and _is_read_at_a_time(spec)]
+            read -= catch_up.forget_gone()
+            specs = [spec for spec in catalog if _is_read_at_a_time(spec)]
+            new = [spec for spec in specs if spec.uuid not in read]
             if new:
                 self._read_all(new, time, catch_up)
                 read.update(spec.uuid for spec in new)
-            elif catch_up.read_touched(catalog, time):
-                for spec in catch_up.touched_in(catalog):
-                    self._sink.change(spec, partial(catch_up.touched.change, _uuid(spec)))
+            elif catch_up.read_touched(specs, time):
+                touched = catch_up.touched.uuids()
+                for spec in specs:
+                    if spec.uuid in touched:
+                        self._sink.change(spec, partial(catch_up.touched.change, spec.uuid))
                 return time, catalog
         raise SnapshotFailed(
             "More was written to the deployment while it was read than can be read again in the "
@@ -241,85 +250,6 @@ class _Snapshot:
             return False
         with asking():
             return not is_written(self._client, spec, after=since, until=until)
-
-
-class _CatchUp:
-    """What is needed once reading takes longer than the server keeps history. A context manager."""
-
-    def __init__(self, client: Client, since: ClusterTime) -> None:
-        self._client = client
-        self._since = since
-        self._lock = threading.Lock()
-        self._stack = ExitStack()
-        self._follower: Follower | None = None
-        self.touched: Touched
-
-    def __enter__(self) -> "_CatchUp":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether anything was read without a time."""
-        return self._follower is not None
-
-    def batches(self, scan: Scan) -> Generator[bytes, None, None]:
-        """The documents of a range as of the time, and from where that fails as they are now."""
-        if self._follower is None:
-            try:
-                yield from scan.batches(self._since)
-            except OperationFailure as error:
-                if error.code != SNAPSHOT_TOO_OLD:
-                    raise
-            else:
-                return
-        follower = self._follow()
-        try:
-            for batch in scan.batches(None, after=self._since):
-                follower.check()
-                yield batch
-        except OperationFailure as error:
-            if error.code not in GONE:  # what was dropped, the catalogue will not have
-                raise
-
-    def read_touched(self, catalog: tuple[CollectionSpec, ...], time: ClusterTime) -> bool:
-        """Note what became of every touched document as of ``time``.
-
-        False if the time is too old already.
-        """
-        self._follow().wait(time)
-        self.touched.forget_documents()
-        try:
-            with asking():
-                for spec in self.touched_in(catalog):
-                    self._read_touched(spec, time)
-        except SnapshotFailed as error:
-            cause = error.__cause__
-            if isinstance(cause, OperationFailure) and cause.code == SNAPSHOT_TOO_OLD:
-                return False
-            raise
-        return True
-
-    def touched_in(self, catalog: tuple[CollectionSpec, ...]) -> list[CollectionSpec]:
-        """The collections of which documents were touched."""
-        uuids = self.touched.uuids()
-        return [spec for spec in catalog if spec.uuid in uuids and _is_read_at_a_time(spec)]
-
-    def _read_touched(self, spec: CollectionSpec, time: ClusterTime) -> None:
-        uuid = _uuid(spec)
-        for ids in self.touched.ids(uuid, _IDS_AT_ONCE_BYTES, _IDS_AT_ONCE):
-            found = find_by_id(self._client, spec.namespace.database, uuid, ids, time)
-            self.touched.set_documents(uuid, found)
-
-    def _follow(self) -> Follower:
-        with self._lock:
-            if self._follower is None:
-                self.touched = self._stack.enter_context(Touched())
-                follower = Follower(self._client, self._since, self.touched)
-                self._follower = self._stack.enter_context(follower)
-            return self._follower
 
 
 def _is_read_at_a_time(spec: CollectionSpec) -> bool:

@@ -5,10 +5,8 @@ On disk, in a file of this snapshot's own: there may be more than memory holds.
 
 import sqlite3
 import tempfile
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -16,33 +14,46 @@ from typing import Self
 
 from xxhash import xxh3_64_intdigest
 
+from telamon.model.manifest import ClusterTime
 from telamon.mongo.elements import document_bounds, id_element
 
 Key = tuple[bytes, bytes]
 """UUID of a collection, and the whole ``_id`` element of a document in it."""
 
+# Times are eight bytes that compare as the times do. A document is settled, which is to say that what
+# became of it is known, as of ``settled``; that stays true until it is written to again.
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
 CREATE TABLE touched (
     sequence INTEGER PRIMARY KEY,
     uuid BLOB NOT NULL,
     id BLOB NOT NULL,
-    document BLOB,
+    written BLOB NOT NULL,
+    settled BLOB NOT NULL DEFAULT x'',
     placed INTEGER NOT NULL DEFAULT 0,
     UNIQUE (uuid, id)
-)
+);
+CREATE INDEX in_order ON touched (uuid);
+CREATE TABLE document (sequence INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 """
+_PIECE_BYTES = 4 * 1024 * 1024
+_BITS_PER_ID = 64  # so that of 64 untouched documents one is looked for in vain
+_FEWEST_BITS = 1 << 16
+_MOST_BITS = 1 << 28  # 32 MiB; beyond four million ids more are looked for in vain
 
 
 class Touched:
-    """A context manager; its file goes with it. May be used by any thread."""
+    """A context manager; its file goes with it, also if the process is killed. For any thread."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="telamon-touched-")
-        path = Path(self._folder.name) / "touched.db"
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.executescript(_SCHEMA)
+    def __init__(self, scratch: Path | None = None) -> None:
+        """The file is in the directory ``scratch``, by default where temporary files are."""
+        with tempfile.TemporaryDirectory(prefix="telamon-touched-", dir=scratch) as folder:
+            path = Path(folder) / "touched.db"
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.executescript(_SCHEMA)
+            # It holds users' documents, and nobody else is to open it: its name goes now.
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -55,32 +66,37 @@ class Touched:
         traceback: TracebackType | None,
     ) -> None:
         self._db.close()
-        self._folder.cleanup()
 
-    def add(self, keys: Iterable[Key]) -> None:
-        """Note that these documents were written to, or may have been."""
+    def add(self, keys: Iterable[Key], at: ClusterTime) -> None:
+        """Note that these documents were written to by ``at``, or may have been."""
+        written = _sortable(at)
         with self._transaction():
-            self._db.executemany("INSERT OR IGNORE INTO touched (uuid, id) VALUES (?, ?)", keys)
+            self._db.executemany(
+                "INSERT INTO touched (uuid, id, written) VALUES (?, ?, ?) "
+                "ON CONFLICT (uuid, id) DO UPDATE SET written = excluded.written",
+                ((uuid, id_, written) for uuid, id_ in keys),
+            )
 
     def uuids(self) -> set[bytes]:
         """The collections of which documents were touched."""
         with self._lock:
             return {uuid for (uuid,) in self._db.execute("SELECT DISTINCT uuid FROM touched")}
 
-    def forget_documents(self) -> None:
-        """Before what has become of them is asked again."""
-        with self._lock:
-            self._db.execute("UPDATE touched SET document = NULL, placed = 0")
+    def unsettled(self, uuid: bytes, most_bytes: int, most: int) -> Iterator[list[bytes]]:
+        """The ``_id`` elements of one collection's documents that are to be asked for.
 
-    def ids(self, uuid: bytes, most_bytes: int, most: int) -> Iterator[list[bytes]]:
-        """The touched ``_id`` elements of one collection, some at a time."""
-        last = -1
+        Some at a time, each once; what is touched meanwhile is not among them.
+        """
+        with self._lock:
+            (end,) = self._db.execute("SELECT max(sequence) FROM touched").fetchone()
+        last = 0
         while True:
             with self._lock:
                 rows = self._db.execute(
-                    "SELECT sequence, id FROM touched WHERE uuid = ? AND sequence > ? "
+                    "SELECT sequence, id FROM touched INDEXED BY in_order "
+                    "WHERE uuid = ? AND sequence > ? AND sequence <= ? AND written > settled "
                     "ORDER BY sequence LIMIT ?",
-                    (uuid, last, most),
+                    (uuid, last, end, most),
                 ).fetchall()
             if not rows:
                 return
@@ -94,30 +110,45 @@ class Touched:
                 last = sequence
             yield some
 
-    def set_documents(self, uuid: bytes, documents: Iterable[tuple[bytes, bytes]]) -> None:
-        """What some of them are in the end, each after its ``_id`` element."""
+    def settle(
+        self,
+        uuid: bytes,
+        ids: Sequence[bytes],
+        documents: Iterable[tuple[bytes, bytes]],
+        at: ClusterTime,
+    ) -> None:
+        """Note what became of the documents with these ``ids`` as of ``at``.
+
+        ``documents`` are those that are there, each after its ``_id`` element. If it raises, the
+        others are as unsettled as they were.
+        """
+        gone = set(ids)
         with self._transaction():
-            self._db.executemany(
-                "UPDATE touched SET document = ? WHERE uuid = ? AND id = ?",
-                ((document, uuid, id_) for id_, document in documents),
-            )
+            for id_, document in documents:
+                gone.discard(id_)
+                sequence = self._set_settled(uuid, id_, at)
+                self._db.execute(
+                    "INSERT OR REPLACE INTO document VALUES (?, ?)", (sequence, document)
+                )
+            for id_ in gone:
+                sequence = self._set_settled(uuid, id_, at)
+                self._db.execute("DELETE FROM document WHERE sequence = ?", (sequence,))
 
     def change(self, uuid: bytes, buffers: Iterable[bytes]) -> Iterator[bytes]:
-        """The documents of a collection as they are in the end.
+        """The documents of a collection as they are in the end. Call once all are settled.
 
         Of those in ``buffers``, whole documents in order, the touched ones are replaced or left out;
-        then come touched ones that were not among them, in the order of their first touch.
+        then come touched ones that were not among them, in the order of their first touch. What
+        nobody asked for, since it was first touched after the end, stays as it is.
         """
-        hashes = self._hashes(uuid)
+        candidates = self._candidates(uuid)
         for buffer in buffers:
-            pieces = self._changed(uuid, hashes, buffer)
-            if pieces:
-                yield pieces
+            yield from self._changed(uuid, candidates, buffer)
         yield from self._unplaced(uuid)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Half of it may stay after an error: whoever gets one asks for all anew."""
+        """Half of it stays after an error, since nothing is there to take it back with."""
         with self._lock:
             self._db.execute("BEGIN")
             try:
@@ -125,48 +156,102 @@ class Touched:
             finally:
                 self._db.execute("COMMIT")
 
-    def _changed(self, uuid: bytes, hashes: "array[int]", buffer: bytes) -> bytes:
-        pieces = []
+    def _set_settled(self, uuid: bytes, id_: bytes, at: ClusterTime) -> int:
+        """Returns the document's sequence number."""
+        ((sequence,),) = self._db.execute(
+            "UPDATE touched SET settled = ? WHERE uuid = ? AND id = ? RETURNING sequence",
+            (_sortable(at), uuid, id_),
+        ).fetchall()
+        return int(sequence)
+
+    def _changed(self, uuid: bytes, candidates: "_Filter", buffer: bytes) -> Iterator[bytes]:
+        pieces: list[bytes] = []
+        size_bytes = 0
         untouched = 0  # where the documents begin that are to be taken over as they are
         for start, end in document_bounds(buffer):
             id_ = id_element(buffer, start)
-            digest = xxh3_64_intdigest(id_)
-            position = bisect_left(hashes, digest)
-            if position == len(hashes) or hashes[position] != digest:
+            if id_ not in candidates:
                 continue
-            with self._lock:
-                row = self._db.execute(
-                    "SELECT sequence, document, placed FROM touched WHERE uuid = ? AND id = ?",
-                    (uuid, id_),
-                ).fetchone()
-                if row is None:
-                    continue  # another _id of the same hash
-                sequence, document, placed = row
-                self._db.execute("UPDATE touched SET placed = 1 WHERE sequence = ?", (sequence,))
+            row = self._place(uuid, id_)
+            if row is None:
+                continue
             pieces.append(buffer[untouched:start])
             untouched = end
+            document, is_placed = row
             # A document that was deleted and inserted again may have been read twice.
-            if document is not None and not placed:
+            if document is not None and not is_placed:
                 pieces.append(document)
+                size_bytes += len(document)
+            if size_bytes >= _PIECE_BYTES:
+                yield b"".join(pieces)
+                pieces, size_bytes = [], 0
         pieces.append(buffer[untouched:])
-        return b"".join(pieces)
+        if joined := b"".join(pieces):
+            yield joined
 
-    def _hashes(self, uuid: bytes) -> "array[int]":
+    def _place(self, uuid: bytes, id_: bytes) -> tuple[bytes | None, bool] | None:
+        """What a document is in the end, and whether that was known here before; None: untouched."""
         with self._lock:
-            rows = self._db.execute("SELECT id FROM touched WHERE uuid = ?", (uuid,))
-            hashes = array("Q", (xxh3_64_intdigest(id_) for (id_,) in rows))
-        return array("Q", sorted(hashes))
+            row = self._db.execute(
+                "SELECT sequence, bytes, placed FROM touched LEFT JOIN document USING (sequence) "
+                "WHERE uuid = ? AND id = ? AND settled != x''",
+                (uuid, id_),
+            ).fetchone()
+            if row is None:
+                return None
+            sequence, document, placed = row
+            self._db.execute("UPDATE touched SET placed = 1 WHERE sequence = ?", (sequence,))
+        return document, bool(placed)
+
+    def _candidates(self, uuid: bytes) -> "_Filter":
+        with self._lock:
+            (count,) = self._db.execute(
+                "SELECT count(*) FROM touched WHERE uuid = ?", (uuid,)
+            ).fetchone()
+            candidates = _Filter(count)
+            for (id_,) in self._db.execute("SELECT id FROM touched WHERE uuid = ?", (uuid,)):
+                candidates.add(id_)
+        return candidates
 
     def _unplaced(self, uuid: bytes) -> Iterator[bytes]:
-        last = -1
+        last = 0
         while True:
-            with self._lock:
-                rows = self._db.execute(
-                    "SELECT sequence, document FROM touched WHERE uuid = ? AND sequence > ? "
-                    "AND placed = 0 AND document IS NOT NULL ORDER BY sequence LIMIT 100",
-                    (uuid, last),
-                ).fetchall()
-            if not rows:
+            pieces: list[bytes] = []
+            size_bytes = 0
+            with self._lock, closing(self._unplaced_after(uuid, last)) as rows:
+                for last, document in rows:  # noqa: B007  # the next page begins behind it
+                    pieces.append(document)
+                    size_bytes += len(document)
+                    if size_bytes >= _PIECE_BYTES:
+                        break
+            if not pieces:
                 return
-            yield b"".join(document for _, document in rows)
-            last = rows[-1][0]
+            yield b"".join(pieces)
+
+    def _unplaced_after(self, uuid: bytes, sequence: int) -> sqlite3.Cursor:
+        return self._db.execute(
+            "SELECT sequence, bytes FROM touched INDEXED BY in_order JOIN document USING (sequence) "
+            "WHERE uuid = ? AND sequence > ? AND placed = 0 AND settled != x'' ORDER BY sequence",
+            (uuid, sequence),
+        )
+
+
+class _Filter:
+    """Tells quickly of most ids that they are not among those that were added. Of bounded size."""
+
+    def __init__(self, count: int) -> None:
+        wanted = min(max(count * _BITS_PER_ID, _FEWEST_BITS), _MOST_BITS)
+        self._mask = (1 << (wanted - 1).bit_length()) - 1
+        self._bits = bytearray((self._mask + 1) // 8)
+
+    def add(self, id_: bytes) -> None:
+        bit = xxh3_64_intdigest(id_) & self._mask
+        self._bits[bit >> 3] |= 1 << (bit & 7)
+
+    def __contains__(self, id_: bytes) -> bool:
+        bit = xxh3_64_intdigest(id_) & self._mask
+        return bool(self._bits[bit >> 3] & 1 << (bit & 7))
+
+
+def _sortable(time: ClusterTime) -> bytes:
+    return time.seconds.to_bytes(4) + time.increment.to_bytes(4)

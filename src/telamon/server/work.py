@@ -16,6 +16,7 @@ from telamon.jobs.worker import JobHandler, Steps, Worker
 from telamon.mongo.buffers import keep_large_buffers
 from telamon.operations.credentials import Credentials
 from telamon.operations.instances import CreateInstance, DeleteInstance
+from telamon.operations.kept_snapshots import DeleteSnapshot
 from telamon.operations.managed_instances import ManagedInstances
 from telamon.operations.restore_jobs import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
@@ -96,6 +97,9 @@ def _worker(settings: Settings) -> tuple[Worker, ManagedInstances]:
         ),
         JobKind.RESTORE: WithRepository(
             RunRestore(db, credentials, repository, system_clock), repository, place.lock
+        ),
+        JobKind.DELETE_SNAPSHOT: WithRepository(
+            DeleteSnapshot(db, repository), repository, place.lock
         ),
     }
     return Worker(db.engine, handlers, executor_id=_EMBEDDED_WORKER), managed

@@ -1,0 +1,57 @@
+"""What happens behind the wire: settings, deployments, stores, snapshots, restores."""
+
+from telamon.errors.base import TelamonError
+
+
+class ConfigurationError(TelamonError):
+    """A setting that cannot work. The parameter names it and says what to do."""
+
+    exit_code = 78
+    detail = "%s"
+
+
+class Unavailable(TelamonError):
+    """Something that is needed cannot be reached just now."""
+
+    status = 503
+    exit_code = 75
+    detail = "%s"
+
+
+class DeploymentUnavailable(Unavailable):
+    """A MongoDB deployment does not answer, or stopped answering."""
+
+
+class SnapshotFailed(TelamonError):
+    """A snapshot could not be taken; the parameter says why, for a person."""
+
+    detail = "%s"
+
+
+class CatalogChanged(SnapshotFailed):
+    """Collections or indexes changed under the snapshot; it can be tried again from its start."""
+
+
+class RestoreFailed(TelamonError):
+    """A restore could not be done; the parameter says why and what the target holds now."""
+
+    detail = "%s"
+
+
+class Unrecoverable(TelamonError):
+    """Trying again will not help: a person must look."""
+
+    exit_code = 90
+    detail = "%s"
+
+
+class IntegrityError(Unrecoverable):
+    """Stored bytes are not the bytes that were written. The parameter names the object and the harm."""
+
+
+class UnknownFormat(Unrecoverable):
+    """An object of a format or version that this program does not know."""
+
+
+class SecretUnreadable(Unrecoverable):
+    """A sealed value cannot be opened: another master key, or a changed row."""
