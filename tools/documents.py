@@ -146,7 +146,7 @@ def _key(method: str, path: str) -> tuple[str, str]:
 
 def _below(kind: type[TelamonError]) -> Iterator[type[TelamonError]]:
     """Of the package's errors only: what a client or a tool raises is on no wire."""
-    if kind.__module__.startswith(TelamonError.__module__):
+    if kind.__module__.startswith("telamon.errors"):
         yield kind
     for child in kind.__subclasses__():
         yield from _below(child)
