@@ -9,7 +9,14 @@ from pymongo import MongoClient
 
 from telamon.mongo.connect import open_client
 from tests.conftest import Mongod
-from tests.end_to_end.harness import Json, Server, is_alive, telamon, wait_for
+from tests.end_to_end.harness import (
+    PATIENCE_SECONDS,
+    Json,
+    Server,
+    is_alive,
+    telamon,
+    wait_for,
+)
 from tests.mongo.memory import content
 
 pytestmark = pytest.mark.xdist_group("interruptions")
@@ -120,7 +127,7 @@ def test_a_restart_comes_back_to_the_same_data_and_address(own_server: Server) -
 
     assert stopped
     assert own_server.idle("kept") == uri
-    with open_client(uri) as client:
+    with open_client(uri, selection_seconds=PATIENCE_SECONDS) as client:
         assert client.shop.orders.find_one() == {"_id": 1}
 
 
@@ -133,7 +140,7 @@ def test_a_killed_server_takes_its_worker_with_it_and_starts_again(own_server: S
     own_server.start()
 
     own_server.idle("kept")
-    with open_client(uri) as client:
+    with open_client(uri, selection_seconds=PATIENCE_SECONDS) as client:
         assert client.shop.orders.find_one() == {"_id": 1}
     assert own_server.snapshot("kept")
 
