@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telamon.mongo.cursor import documents_of_array
-from telamon.mongo.elements import MalformedBson, array_documents, document_end, elements
+from telamon.mongo.elements import (
+    MalformedBson,
+    array_documents,
+    document_end,
+    documents_that_fit,
+    elements,
+)
 from tests.mongo import zoo
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=300)
@@ -71,3 +77,24 @@ def test_the_end_of_a_document_is_where_its_length_says() -> None:
 
     assert document_end(first + second, 0) == len(first)
     assert document_end(first + second, len(first)) == len(first + second)
+
+
+@given(
+    st.lists(DOCUMENTS, max_size=20), st.integers(0, 300), st.integers(0, 12), st.integers(0, 20)
+)
+def test_as_many_documents_are_found_as_fit(
+    documents: list[dict[str, object]], most_bytes: int, most_documents: int, first: int
+) -> None:
+    encoded = [bson.encode(document) for document in documents]
+    start = len(b"".join(encoded[:first]))
+    expected = 0
+    for count in range(1, min(most_documents, len(encoded) - first) + 1):
+        if len(b"".join(encoded[first : first + count])) <= most_bytes:
+            expected = count
+
+    end, found = documents_that_fit(
+        b"".join(encoded), start, most_bytes=most_bytes, most_documents=most_documents
+    )
+
+    assert found == expected
+    assert end == start + len(b"".join(encoded[first : first + expected]))

@@ -14,6 +14,7 @@ from telamon.errors import IntegrityError
 from telamon.repository.cut import USUAL_CUT, CutChunk, CutParameters, Cutter, deciding_bytes
 from tests.repository.samples import SMALL_CUT, document, orders
 
+OBJECT_ID_TYPE = 7
 OBJECT_ID = bson.ObjectId("65f0000000000000000000a1")
 
 
@@ -31,8 +32,14 @@ def cut_buffers(
 
 
 def raw_document(number: int, length: int) -> bytes:
-    """A document of exactly ``length`` bytes, at least 25: an int64 ``_id`` and a binary."""
-    head = b"\x12_id\0" + struct.pack("<q", number) + b"\x05b\0"
+    """A document of exactly ``length`` bytes, at least 30: its ``_id`` and a binary.
+
+    Every fifth ``_id`` is an int64, the others are ObjectIds.
+    """
+    if number % 5:
+        head = b"\x07_id\0" + struct.pack("<qi", number, 0) + b"\x05b\0"
+    else:
+        head = b"\x12_id\0" + struct.pack("<q", number) + b"\x05b\0"
     filler = bytes(length - 4 - len(head) - 5 - 1)
     body = head + struct.pack("<iB", len(filler), 0) + filler + b"\0"
     return struct.pack("<i", length) + body
@@ -58,11 +65,12 @@ def _begins_chunk(doc: bytes, chunk: list[bytes], parameters: CutParameters) -> 
     if size < target // 2:
         return False
     weight = 3 << len(doc).bit_length()
-    return xxh3_64_intdigest(doc[4:17]) < weight * (1 << 64) // (4 * (target - target // 2))
+    deciding = doc[4:21] if doc[4] == OBJECT_ID_TYPE else doc[4:17]
+    return xxh3_64_intdigest(deciding) < weight * (1 << 64) // (4 * (target - target // 2))
 
 
 lengths = st.one_of(
-    st.integers(28, 200), st.integers(28, 5000), st.sampled_from([512, 513, 4096, 20000])
+    st.integers(30, 200), st.integers(30, 5000), st.sampled_from([512, 513, 4096, 20000])
 )
 
 

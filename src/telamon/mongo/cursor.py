@@ -23,7 +23,7 @@ from telamon.mongo.line import RAW, Line
 UUID_SUBTYPE = 4
 KEY_NOT_FOUND = 211  # the server's code for a record to go on from that is not there
 _UNKNOWN_OPTION = frozenset({9, 72, 40415})  # FailedToParse, InvalidOptions, unknown field
-_TARGET_BYTES = 4 * 1024 * 1024
+_TARGET_BYTES = 2 * 1024 * 1024
 _FIRST_BATCH_DOCUMENTS = 100
 _MOST_BATCH_DOCUMENTS = 1_000_000
 

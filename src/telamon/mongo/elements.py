@@ -99,6 +99,32 @@ def document_bounds(data: bytes | memoryview) -> Iterator[tuple[int, int]]:
         start = end
 
 
+def documents_that_fit(
+    data: bytes, start: int, *, most_bytes: int, most_documents: int
+) -> tuple[int, int]:
+    """Where the last of the documents from ``start`` ends that fit in the limits, and their number.
+
+    ``(start, 0)`` if the first does not. Raises MalformedBson for one that is not whole.
+    """
+    size = len(data)
+    fence = start + most_bytes
+    position = start
+    unpack = _length_at
+    for count in range(most_documents):
+        if position == size:
+            return position, count
+        if size - position < SHORTEST_DOCUMENT_BYTES:
+            raise MalformedBson(f"no document fits at byte {position}")
+        (length,) = unpack(data, position)
+        end = position + length
+        if length < SHORTEST_DOCUMENT_BYTES or end > size or data[end - 1]:
+            raise MalformedBson(f"no whole document at byte {position}")
+        if end > fence:
+            return position, count
+        position = end
+    return position, most_documents
+
+
 def id_element(data: bytes, start: int) -> bytes:
     """The whole ``_id`` element (type, name, value) of the document at ``start``; empty without one.
 

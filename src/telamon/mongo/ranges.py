@@ -17,7 +17,7 @@ from telamon.mongo.elements import id_element
 from telamon.mongo.line import RAW
 from telamon.mongo.read import WHOLE, Boundary, Range
 
-SPLIT_BYTES = 512 * 1024 * 1024
+SPLIT_BYTES = 64 * 1024 * 1024
 """A collection of fewer bytes is read in one piece."""
 _PROBES = 64
 

@@ -87,7 +87,7 @@ class Scan:
         snapshot read) each batch is majority-committed, and as new as ``after`` or newer; without
         that, too, it is what a standalone server has. The whole is then of no single time.
 
-        A batch aims at 4 MB and holds at most 16 MB. One batch or two are read ahead by a thread;
+        A batch aims at 2 MB and holds at most 16 MB. One batch or two are read ahead by a thread;
         the cursor is killed and the session given back when the generator ends or is closed.
         PyMongo's errors come out as they are; after one, another call goes on behind the last batch
         yielded. Raises ``PositionLost`` where nobody can tell where that was.

@@ -11,7 +11,13 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, WriteConcernError, WriteError
 
-from telamon.mongo.elements import TIMESTAMP, Element, document_end, elements
+from telamon.mongo.elements import (
+    TIMESTAMP,
+    Element,
+    document_end,
+    documents_that_fit,
+    elements,
+)
 
 Commands = Database[dict[str, Any]]
 
@@ -46,17 +52,23 @@ def batches(pieces: Iterable[bytes]) -> Iterator[Batch]:
     size_bytes = count = 0
     for piece in pieces:
         view = memoryview(piece)
-        start = position = 0
-        while position < len(piece):
-            end = document_end(piece, position)
-            if count and (size_bytes + end - start > _BATCH_BYTES or count == _BATCH_DOCUMENTS):
-                parts.append(view[start:position])
+        start = 0
+        while start < len(piece):
+            end, fitting = documents_that_fit(
+                piece,
+                start,
+                most_bytes=_BATCH_BYTES - size_bytes,
+                most_documents=_BATCH_DOCUMENTS - count,
+            )
+            if not fitting and not count:
+                end, fitting = document_end(piece, start), 1
+            parts.append(view[start:end])
+            size_bytes += end - start
+            count += fitting
+            if end < len(piece):
                 yield Batch(documents=b"".join(parts), count=count)
-                parts, size_bytes, count, start = [], 0, 0, position
-            count += 1
-            position = end
-        parts.append(view[start:])
-        size_bytes += len(piece) - start
+                parts, size_bytes, count = [], 0, 0
+            start = end
     if count:
         yield Batch(documents=b"".join(parts), count=count)
 

@@ -63,6 +63,10 @@ _FIXED_ENDS = {
 
 _OBJECT_ID_START = b"\x07" + _ID_NAME
 _OBJECT_ID_END = _FIXED_ENDS[_OBJECT_ID_START]
+# The zero byte that ends a document, and of the next one its length; its first element's start and
+# value, too, if that is an ObjectId. One call in C where each field would be one.
+_ZERO_LENGTH = struct.Struct("<Bi")
+_ZERO_LENGTH_ID = struct.Struct("<Bi5s12s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +127,7 @@ class Cutter:
         self._pieces: list[bytes] = []
         self._held_bytes = 0
         self._documents = 0
+        self._last_bytes = 0
 
     def feed(self, buffer: bytes | bytearray | memoryview) -> list[CutChunk]:
         """The chunks that these whole documents finish, in order; often none.
@@ -149,60 +154,105 @@ class Cutter:
     def _find_cut(self, data: bytes, start: int) -> int | None:
         """Where in ``data`` the chunk ends that has its bytes from ``start`` on; None: not in it.
 
-        Counts the chunk's documents on the way. This loop is the program's hottest: it leaves
-        every check of the buffer's end to the indexing itself.
+        Counts the chunk's documents on the way. The loops here and below are the program's hottest.
+        They leave every check of the buffer's end to the indexing itself, and look at the byte that
+        ends a document when they read the length of the next one.
         """
-        unpack = _INT32.unpack_from
         end = len(data)
         origin = start - self._held_bytes
         if start == origin and start < end:
-            is_large = unpack(data, start)[0] > self._large_document_bytes
+            is_large = _INT32.unpack_from(data, start)[0] > self._large_document_bytes
             self._rule = self._large if is_large else self._usual
         rule = self._rule
-        position = start
-        length = 0
-        documents = self._documents
-        fence = min(end, origin + rule.minimum_bytes)
-        while position < fence:
-            (length,) = unpack(data, position)
-            position += length
-            if data[position - 1] or length < _SHORTEST_DOCUMENT_BYTES:
-                raise _malformed(length)
-            documents += 1
+        position = self._pass_whole(data, start, min(end, origin + rule.minimum_bytes))
+        length = self._last_bytes
         if length and position - origin > rule.maximum_bytes and position - length > origin:
-            self._documents = documents - 1
+            self._documents -= 1
             return position - length
-        self._documents = documents
-        return self._find_chosen(data, position, origin)
+        return self._find_chosen(data, position, origin + rule.maximum_bytes)
 
-    def _find_chosen(self, data: bytes, position: int, origin: int) -> int | None:
-        """As ``_find_cut``, from a ``position`` where the chunk that began at ``origin`` may end."""
-        unpack = _INT32.unpack_from
-        chosen_below = self._rule.chosen_below
-        last_end = origin + self._rule.maximum_bytes
-        end = len(data)
+    def _pass_whole(self, data: bytes, position: int, fence: int) -> int:
+        """Pass over documents up to ``fence``, where none is chosen; answers the end of the last."""
+        self._last_bytes = length = 0
         documents = self._documents
-        has_object_id = data.startswith
-        digest = xxh3_64_intdigest
-        while position < end:
-            (length,) = unpack(data, position)
-            after = position + length
-            if length < _SHORTEST_DOCUMENT_BYTES or data[after - 1]:
-                raise _malformed(length)
-            # An ObjectId is told here, though deciding_bytes knows it too: a call less for nearly
-            # every document there is.
-            deciding: bytes | memoryview
-            if has_object_id(_OBJECT_ID_START, position + 4) and length > _OBJECT_ID_END:
-                deciding = data[position + 4 : position + 21]
-            else:
-                deciding = deciding_bytes(data, position, length)
-            if digest(deciding) < chosen_below[length.bit_length()] or after > last_end:
-                self._documents = documents
-                return position
-            position = after
+        if position < fence:
+            position += (length := _length_at(data, position))
             documents += 1
+        unpack = _ZERO_LENGTH.unpack_from
+        while position < fence:
+            zero, length = unpack(data, position - 1)
+            if zero or length < _SHORTEST_DOCUMENT_BYTES:
+                raise _malformed(length)
+            position += length
+            documents += 1
+        if length and data[position - 1]:
+            raise _malformed(length)
         self._documents = documents
+        self._last_bytes = length
+        return position
+
+    def _find_chosen(self, data: bytes, position: int, last_end: int) -> int | None:
+        """As ``_find_cut``, from a ``position`` where the chunk may end; it must by ``last_end``."""
+        while position < len(data):
+            for pass_over in (self._pass_object_ids, self._pass_others):
+                is_cut, position = pass_over(data, position, last_end)
+                if is_cut:
+                    return position
         return None
+
+    def _pass_object_ids(self, data: bytes, position: int, last_end: int) -> tuple[bool, int]:
+        """Pass over documents whose ``_id`` is an ObjectId, as nearly all are.
+
+        Answers where it came to, and whether the chunk ends there. Stops short of the buffer's end,
+        and does not begin at its start, where there is no byte before.
+        """
+        if not position:
+            return False, position
+        unpack = _ZERO_LENGTH_ID.unpack_from
+        digest = xxh3_64_intdigest
+        chosen_below = self._rule.chosen_below
+        longest = below = 0
+        documents = self._documents
+        before = position
+        fence = min(last_end, len(data) - _OBJECT_ID_END)
+        while position <= fence:
+            zero, length, start, value = unpack(data, position - 1)
+            if zero or length <= _OBJECT_ID_END or start != _OBJECT_ID_START:
+                break
+            if length > longest:
+                longest, below = length, chosen_below[length.bit_length()]
+            # Most are above the limit of the longest, and need not be asked for their own.
+            chosen = digest(start + value)
+            if chosen < below and chosen < chosen_below[length.bit_length()]:
+                self._documents = documents
+                return True, position
+            before = position
+            position += length
+            documents += 1
+        is_beyond = position > last_end
+        if is_beyond and before < position:
+            position, documents = before, documents - 1
+        elif position > before and data[position - 1]:
+            raise _malformed(position - before)
+        self._documents = documents
+        return is_beyond, position
+
+    def _pass_others(self, data: bytes, position: int, last_end: int) -> tuple[bool, int]:
+        """As ``_pass_object_ids``, over at least one document and up to the next ObjectId."""
+        has_object_id = data.startswith
+        while position < len(data):
+            length = _length_at(data, position)
+            after = position + length
+            if data[after - 1]:
+                raise _malformed(length)
+            chosen = xxh3_64_intdigest(deciding_bytes(data, position, length))
+            if chosen < self._rule.chosen_below[length.bit_length()] or after > last_end:
+                return True, position
+            position = after
+            self._documents += 1
+            if has_object_id(_OBJECT_ID_START, position + _ID_START):
+                break
+        return False, position
 
     def _hold(self, rest: bytes) -> None:
         if rest:
@@ -217,6 +267,13 @@ class Cutter:
         self._held_bytes = 0
         self._documents = 0
         return chunk
+
+
+def _length_at(data: bytes, position: int) -> int:
+    length = int(_INT32.unpack_from(data, position)[0])
+    if length < _SHORTEST_DOCUMENT_BYTES:
+        raise _malformed(length)
+    return length
 
 
 def deciding_bytes(data: bytes | memoryview, start: int, length: int) -> bytes | memoryview:

@@ -3,6 +3,7 @@
 docs/repository-format.md has the byte tables.
 """
 
+import mmap
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from telamon.repository.codec import CHUNK_ID_BYTES, MOST_BASES, EncodedChunk, i
 
 PACK_PREFIX = "packs/"
 PACK_TARGET_BYTES = 32 * 1024 * 1024
+_ROOM_BYTES = PACK_TARGET_BYTES + 8 * 1024 * 1024
 FOOTER_BYTES = 52
 RECORD_BYTES = 48
 _VERSION = 2
@@ -69,7 +71,7 @@ class FinishedPack:
     """A pack that is ready to be put under its key."""
 
     key: str
-    data: bytearray = field(repr=False)
+    data: memoryview = field(repr=False)
     index: PackIndex = field(repr=False)
 
 
@@ -77,7 +79,9 @@ class PackBuilder:
     """Collects chunks in memory until they are worth a blob. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._data = bytearray(_HEADER.size)
+        # Pages of the system's own: they take memory when they are written to and give all of it
+        # back, where a buffer that grows in the heap is copied and leaves holes.
+        self._room = mmap.mmap(-1, _ROOM_BYTES)
         self._records = bytearray()
         self._bases: dict[int, tuple[bytes, ...]] = {}
         self._chunks_end = _HEADER.size
@@ -98,7 +102,7 @@ class PackBuilder:
         self._records += _RECORD.pack(
             chunk_id, self._chunks_end, stored_bytes, raw_bytes, chunk.encoding
         )
-        self._data += chunk.stored
+        self._write(self._chunks_end, chunk.stored)
         self._chunks_end += stored_bytes
 
     def finish(self, salt: int) -> FinishedPack:
@@ -107,20 +111,28 @@ class PackBuilder:
         The bytes are the builder's own, not a copy: they change with the next call, and after
         the first one no chunk can be added.
         """
-        data, records = self._data, bytes(self._records)
+        records = bytes(self._records)
         index = records + b"".join(
             _BASE.pack(number, base_id)
             for number, base_ids in self._bases.items()
             for base_id in base_ids
         )
-        del data[self._chunks_end :]
-        _HEADER.pack_into(data, 0, _MAGIC, _VERSION, salt)
         facts = _FOOTER_FACTS.pack(self._chunks_end, len(records) // RECORD_BYTES, _VERSION)
-        data += index
-        data += _FOOTER.pack(facts, _index_digest(index, facts), _FOOTER_MAGIC)
+        tail = index + _FOOTER.pack(facts, _index_digest(index, facts), _FOOTER_MAGIC)
+        self._write(self._chunks_end, tail)
+        _HEADER.pack_into(self._room, 0, _MAGIC, _VERSION, salt)
+        data = memoryview(self._room)[: self._chunks_end + len(tail)]
         return FinishedPack(
             key=_name_pack(data), data=data, index=PackIndex(records=records, bases=self._bases)
         )
+
+    def _write(self, start: int, data: bytes) -> None:
+        end = start + len(data)
+        if end > len(self._room):
+            larger = mmap.mmap(-1, end + _ROOM_BYTES)
+            larger[:start] = self._room[:start]
+            self._room = larger
+        self._room[start:end] = data
 
 
 def is_pack_key(key: str) -> bool:
@@ -232,7 +244,7 @@ def _record(values: tuple[bytes, int, int, int, int], base_ids: tuple[bytes, ...
     )
 
 
-def _name_pack(data: bytes | bytearray) -> str:
+def _name_pack(data: bytes | memoryview) -> str:
     name = blake3(data).hexdigest()
     return f"{PACK_PREFIX}{name[:2]}/{name}"
 
