@@ -107,7 +107,7 @@ def restore(chosen: argparse.Namespace) -> dict[str, Any]:
             job_id=_NOBODY,
             collections=manifest.collections,
             documents=repository.documents,
-            progress=lambda _documents, _size_bytes: None,
+            progress=lambda _documents, _size_bytes, _namespaces: None,
         )
         work.load()
         work.swap()

@@ -66,6 +66,9 @@ class _Dropped:
     def add(self, _spec: CollectionSpec, _part: int, batches: Iterator[bytes]) -> None:
         self.sizes.append(sum(len(batch) for batch in batches))
 
+    def end(self, spec: CollectionSpec) -> None:
+        pass
+
     def change(self, spec: CollectionSpec, change: Change) -> None:
         raise RuntimeError("the benchmark reads what nobody writes to")
 
@@ -83,6 +86,9 @@ class _Stored:
 
     def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
         self._parts[spec.uuid][part] = self._writer.add(batches, self._before(spec))
+
+    def end(self, _spec: CollectionSpec) -> None:
+        pass
 
     def change(self, spec: CollectionSpec, change: Change) -> None:
         with closing(self._writer.documents(self.collection(spec).chunks)) as documents:

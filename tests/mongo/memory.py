@@ -27,6 +27,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.parts: dict[bytes, dict[int, list[bytes]]] = {}
+        self.ended: list[CollectionSpec] = []
 
     def begin(self, spec: CollectionSpec, expected_bytes: int) -> None:
         assert expected_bytes >= 0
@@ -34,6 +35,9 @@ class Memory:
 
     def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
         self.parts[uuid_of(spec)][part] = list(batches)
+
+    def end(self, spec: CollectionSpec) -> None:
+        self.ended.append(spec)
 
     def change(self, spec: CollectionSpec, change: Change) -> None:
         self.parts[uuid_of(spec)] = {0: list(change(iter(self.pieces(spec))))}
@@ -93,7 +97,7 @@ def restore_all(memory: Memory, client: Client) -> None:
     job.swap()
 
 
-def ignore(documents: int, size_bytes: int) -> None:
+def ignore(documents: int, size_bytes: int, namespaces: int) -> None:
     """Progress that nobody watches."""
 
 

@@ -38,8 +38,9 @@ def test_a_load_that_crashes_anywhere_can_be_run_again(
         restore_all(memory, target.client)
         assert content(target.client) == expected
         drop_user_databases(target.client)
-    # The documents of three collections with a shadow and of two without, progress of two.
-    assert at == 7
+    # The documents of three collections with a shadow and of two without, progress of two, and the
+    # ends of three.
+    assert at == 10
 
 
 def test_a_swap_that_crashes_before_any_step_can_be_run_again(

@@ -71,6 +71,7 @@ class World:
             target_instance_id=SECOND_INSTANCE,
             documents_total=found.documents,
             size_bytes_total=found.size_bytes,
+            namespaces_total=found.namespaces_total,
         )
 
     def snapshot(self) -> Snapshot:

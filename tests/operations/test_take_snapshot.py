@@ -278,5 +278,8 @@ def test_how_far_it_is_is_written_down(asked: World, monkeypatch: pytest.MonkeyP
     assert noted
     assert all(told["expected_bytes"] > 0 for told in noted)
     assert noted[-1]["documents"] <= DOCUMENTS
+    namespaces = max(told["namespaces"] for told in noted)
+    assert namespaces == max(told["namespaces_total"] for told in noted) > 0
     found = asked.snapshot()
     assert (found.documents, found.expected_bytes) == (DOCUMENTS, found.size_bytes)
+    assert found.namespaces == found.namespaces_total >= namespaces

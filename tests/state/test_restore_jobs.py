@@ -121,9 +121,13 @@ def test_starting_counts_the_attempts_and_begins_anew(db: Database) -> None:
     insert_restore_job(db)
 
     first = start(db)
-    db.transact(lambda tx: restore_jobs.set_progress(tx, JOB, documents=4, size_bytes=400))
+    db.transact(
+        lambda tx: restore_jobs.set_progress(tx, JOB, documents=4, size_bytes=400, namespaces=2)
+    )
     found = db.look(lambda tx: restore_jobs.by_id(tx, JOB))
-    assert found == restore_job(stage=RestoreStage.LOADING, documents=4, size_bytes=400)
+    assert found == restore_job(
+        stage=RestoreStage.LOADING, documents=4, size_bytes=400, namespaces=2
+    )
 
     assert [first, start(db)] == [1, 2]
     found = db.look(lambda tx: restore_jobs.by_id(tx, JOB))
@@ -203,7 +207,9 @@ def test_a_restore_that_has_ended_is_neither_started_nor_swapped(db: Database, e
 
     start(db)
     db.transact(lambda tx: restore_jobs.set_swapping(tx, JOB))
-    db.transact(lambda tx: restore_jobs.set_progress(tx, JOB, documents=1, size_bytes=1))
+    db.transact(
+        lambda tx: restore_jobs.set_progress(tx, JOB, documents=1, size_bytes=1, namespaces=1)
+    )
 
     assert db.look(lambda tx: restore_jobs.by_id(tx, JOB)) == before
 

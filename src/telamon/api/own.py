@@ -54,6 +54,8 @@ class SnapshotView(Wire, kw_only=True, frozen=True):
     id: str
     instance_name: str
     mongod_version: str | UnsetType = UNSET
+    namespaces: int
+    namespaces_total: int
     new_bytes: int
     requested_at: datetime
     size_bytes: int
@@ -68,6 +70,8 @@ class RestoreJobView(Wire, kw_only=True, frozen=True):
     failure: str | UnsetType = UNSET
     finished_at: datetime | UnsetType = UNSET
     id: str
+    namespaces_restored: int
+    namespaces_total: int
     size_bytes_restored: int
     size_bytes_total: int
     snapshot_id: str
@@ -158,6 +162,8 @@ def _snapshot(found: Snapshot) -> SnapshotView:
         id=found.id,
         instance_name=found.instance_name,
         mongod_version=found.mongodb_version or UNSET,
+        namespaces=found.namespaces,
+        namespaces_total=found.namespaces_total,
         new_bytes=found.new_bytes,
         requested_at=found.requested_at,
         size_bytes=found.size_bytes,
@@ -174,6 +180,8 @@ def _restore_job(job: RestoreJob) -> RestoreJobView:
         failure=job.failure or UNSET,
         finished_at=job.finished_at or UNSET,
         id=job.id,
+        namespaces_restored=job.namespaces,
+        namespaces_total=job.namespaces_total,
         size_bytes_restored=job.size_bytes,
         size_bytes_total=job.size_bytes_total,
         snapshot_id=job.snapshot_id,

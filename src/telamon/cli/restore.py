@@ -79,10 +79,11 @@ def list_(name: str) -> None:
             print(f"{job['id']}  {_outcome(job)}  {job['snapshotId']}  {job['targetClusterName']}")
 
 
-def _amounts(job: dict[str, Any]) -> tuple[Amount, Amount]:
+def _amounts(job: dict[str, Any]) -> tuple[Amount, ...]:
     return (
         Amount(Unit.BYTES, job["sizeBytesRestored"], job["sizeBytesTotal"]),
         Amount(Unit.DOCUMENTS, job["documentsRestored"], job["documentsTotal"]),
+        Amount(Unit.NAMESPACES, job["namespacesRestored"], job["namespacesTotal"] or None),
     )
 
 

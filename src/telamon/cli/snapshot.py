@@ -59,10 +59,11 @@ def list_(name: str) -> None:
             print("  ".join(map(str, shown)))
 
 
-def _amounts(snapshot: dict[str, Any]) -> tuple[Amount, Amount]:
+def _amounts(snapshot: dict[str, Any]) -> tuple[Amount, ...]:
     return (
         Amount(Unit.BYTES, snapshot["sizeBytes"], snapshot["expectedBytes"] or None),
         Amount(Unit.DOCUMENTS, snapshot["documents"]),
+        Amount(Unit.NAMESPACES, snapshot["namespaces"], snapshot["namespacesTotal"] or None),
     )
 
 

@@ -62,6 +62,9 @@ class RestoreJob:
     size_bytes: int
     """Restored so far, before compression."""
     size_bytes_total: int
+    namespaces: int = 0
+    """Restored so far, indexes included; views and time series come last, all at once."""
+    namespaces_total: int = 0
     snapshot_finished_at: datetime | None = None
     """When the snapshot was done; None for jobs from before this was kept."""
 

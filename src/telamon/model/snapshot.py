@@ -33,7 +33,8 @@ class Snapshot:
     snapshot of a standalone server has no cluster time, and was begun at ``taken_at``.
 
     ``size_bytes`` counts documents before compression, of ``expected_bytes`` or about as many while
-    it is in progress; ``new_bytes`` is what this snapshot added to the repository.
+    it is in progress; ``new_bytes`` is what this snapshot added to the repository. Of
+    ``namespaces_total`` collections and views, as far as they are known, ``namespaces`` are read.
     """
 
     id: str
@@ -54,5 +55,7 @@ class Snapshot:
     expected_bytes: int
     new_bytes: int
     failure: str | None
+    namespaces: int = 0
+    namespaces_total: int = 0
     description: str = ""
     """The caller's own words for it."""

@@ -44,6 +44,10 @@ class Sink(Protocol):
         """
         ...
 
+    def end(self, spec: CollectionSpec) -> None:
+        """Every part of the collection was handed over. It may be begun again all the same."""
+        ...
+
     def change(self, spec: CollectionSpec, change: "Change") -> None:
         """Put what ``change`` makes of the collection's documents in their place."""
         ...

@@ -126,6 +126,7 @@ class Restore:
             # Before the indexes: one with a time to live would have documents deleted.
             filler.fill(commands, name, stored)
             create_indexes(commands, name, stored.spec)
+        self._progress(0, 0, 1)
 
     def _prove_readable(self, stored: StoredCollection, stop: Stop) -> None:
         """What is damaged must show before the target's own collection is dropped for it."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from pymongo.errors import OperationFailure
 
@@ -119,14 +120,18 @@ class _Snapshot:
         for spec in catalog:
             if spec.kind is not CollectionKind.VIEW:
                 self._sink.begin(spec, size_bytes(self._client, spec))
-                scan = Scan(self._client, spec.namespace.database, _uuid(spec))
-                batches = scan.batches(None, capped=spec.capped)
-                tasks.append(partial(hand_over, self._sink, spec, 0, batches, stop))
+                tasks.append(partial(self._read_as_it_is, spec, stop))
         run_all(tasks, parallel=self._parallel, stop=stop)
         after = self._catalog()
         if after != catalog:
             raise CatalogChanged(_difference(catalog, after))
         return SnapshotFacts(cluster_time=None, collections=catalog)
+
+    def _read_as_it_is(self, spec: CollectionSpec, stop: Stop) -> None:
+        scan = Scan(self._client, spec.namespace.database, _uuid(spec))
+        batches = scan.batches(None, capped=spec.capped)
+        hand_over(self._sink, spec, 0, batches, stop)
+        self._sink.end(spec)
 
     def _read_all(
         self, specs: Iterable[CollectionSpec], time: ClusterTime, catch_up: CatchUp
@@ -139,13 +144,16 @@ class _Snapshot:
         tasks = []
         for size, spec in sorted(sized, key=lambda pair: pair[0], reverse=True):
             self._sink.begin(spec, size)
-            for number, part in enumerate(self._parts(spec, size, time, catch_up)):
-                tasks.append(partial(self._read_part, spec, number, part, catch_up, stop))
+            parts = self._parts(spec, size, time, catch_up)
+            unread = _Unread(spec, len(parts), self._sink)
+            for number, part in enumerate(parts):
+                tasks.append(partial(self._read_part, unread, number, part, catch_up, stop))
         run_all(tasks, parallel=self._parallel, stop=stop)
 
     def _read_part(
-        self, spec: CollectionSpec, number: int, part: Range, catch_up: CatchUp, stop: Stop
+        self, unread: "_Unread", number: int, part: Range, catch_up: CatchUp, stop: Stop
     ) -> None:
+        spec = unread.spec
         uuid = _uuid(spec)
         scan = Scan(self._client, spec.namespace.database, uuid, part)
         try:
@@ -154,6 +162,7 @@ class _Snapshot:
             # By now without a time, so that it need not go on from anywhere a second time.
             scan.rewind()
             hand_over(self._sink, spec, number, catch_up.batches(scan, uuid), stop)
+        unread.end_part()
 
     def _parts(
         self, spec: CollectionSpec, size: int, time: ClusterTime, catch_up: CatchUp
@@ -233,6 +242,7 @@ class _Snapshot:
                 hand_over(self._sink, spec, 0, batches, Stop())
             except (PositionOverwritten, CatalogChanged):
                 continue
+            self._sink.end(spec)
             self._capped_since[spec] = since
 
     def _forget_busy(
@@ -250,6 +260,24 @@ class _Snapshot:
             return False
         with asking():
             return not is_written(self._client, spec, after=since, until=until)
+
+
+class _Unread:
+    """The parts of a collection that are still to be read."""
+
+    def __init__(self, spec: CollectionSpec, parts: int, sink: Sink) -> None:
+        self.spec = spec
+        self._parts = parts
+        self._sink = sink
+        self._guard = Lock()
+
+    def end_part(self) -> None:
+        """One more was read. May be called by several threads."""
+        with self._guard:
+            self._parts -= 1
+            is_last = not self._parts
+        if is_last:
+            self._sink.end(self.spec)
 
 
 def _is_read_at_a_time(spec: CollectionSpec) -> bool:

@@ -119,6 +119,8 @@ class Rescan:
             documents=manifest.documents,
             size_bytes=manifest.size_bytes,
             expected_bytes=manifest.size_bytes,
+            namespaces=len(manifest.collections),
+            namespaces_total=len(manifest.collections),
             new_bytes=0,
             failure=None,
         )

@@ -230,6 +230,7 @@ class RestoreJobs:
             documents_total=snapshot.documents,
             size_bytes=0,
             size_bytes_total=snapshot.size_bytes,
+            namespaces_total=snapshot.namespaces_total,
             snapshot_finished_at=snapshot.finished_at,
         )
 
@@ -278,9 +279,13 @@ class RunRestore:
         if job.finished_at is not None:
             return True
         progress = _Progress(
-            lambda documents, size_bytes: self._db.transact(
+            lambda documents, size_bytes, namespaces: self._db.transact(
                 lambda tx: rows.set_progress(
-                    tx, restore_job_id, documents=documents, size_bytes=size_bytes
+                    tx,
+                    restore_job_id,
+                    documents=documents,
+                    size_bytes=size_bytes,
+                    namespaces=namespaces,
                 )
             )
         )
@@ -292,16 +297,14 @@ class RunRestore:
         job, uri = self._find(restore_job_id)
         self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id))
         with connected(uri) as client:
-            self._restore(client, job, _Progress(lambda _documents, _size_bytes: None)).swap()
+            self._restore(client, job, _Progress(None)).swap()
 
     def _discard(self, restore_job_id: str) -> None:
         """Take the shadows away if the target lets us; if not, the next restore does."""
         try:
             job, uri = self._find(restore_job_id)
             with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
-                self._restore(
-                    client, job, _Progress(lambda _documents, _size_bytes: None)
-                ).discard()
+                self._restore(client, job, _Progress(None)).discard()
         except TelamonError as error:
             _log.warning(
                 "shadows_left",
@@ -330,20 +333,24 @@ class RunRestore:
 
 
 class _Progress:
-    """Adds up what several threads restore, and tells it now and then."""
+    """Adds up what several threads restore, and tells it now and then, if anybody listens."""
 
-    def __init__(self, tell: Callable[[int, int], None]) -> None:
+    def __init__(self, tell: Callable[[int, int, int], None] | None) -> None:
         self._tell = tell
         self._guard = threading.Lock()
         self._documents = 0
         self._size_bytes = 0
+        self._namespaces = 0
         self._told_at = float("-inf")
 
-    def add(self, documents: int, size_bytes: int) -> None:
+    def add(self, documents: int, size_bytes: int, namespaces: int) -> None:
+        if self._tell is None:
+            return
         with self._guard:
             self._documents += documents
             self._size_bytes += size_bytes
+            self._namespaces += namespaces
             if time.monotonic() - self._told_at < _PROGRESS_SECONDS:
                 return
             self._told_at = time.monotonic()
-            self._tell(self._documents, self._size_bytes)
+            self._tell(self._documents, self._size_bytes, self._namespaces)

@@ -11,7 +11,7 @@ Killed before 3, it leaves chunks that nobody names and is taken again; killed b
 only does 4.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from threading import Lock
@@ -263,7 +263,7 @@ class _Noted:
         self._last = clock()
         self._lock = Lock()
 
-    def __call__(self, expected_bytes: int) -> None:
+    def __call__(self, expected_bytes: int, namespaces: int, namespaces_total: int) -> None:
         now = self._clock()
         with self._lock:
             if now == self._last:
@@ -278,6 +278,8 @@ class _Noted:
                 size_bytes=counts.raw_bytes,
                 expected_bytes=expected_bytes,
                 new_bytes=counts.new_bytes,
+                namespaces=namespaces,
+                namespaces_total=namespaces_total,
             )
         )
 
@@ -286,23 +288,29 @@ class _Stored:
     """Where the documents of each collection have gone. Called from several threads."""
 
     def __init__(
-        self, writer: SnapshotWriter, previous: Manifest | None, progress: Callable[[int], None]
+        self, writer: SnapshotWriter, previous: Manifest | None, progress: "_Noted"
     ) -> None:
-        """``progress`` is told how many bytes are expected in all, after every batch."""
+        """``progress`` is called after every batch and every collection."""
         self._writer = writer
         self._previous = previous
         self._progress = progress
         self._parts: dict[bytes | None, dict[int, Chunks]] = {}
         self._expected: dict[bytes | None, int] = {}
+        self._ended: set[bytes | None] = set()
 
     def begin(self, spec: CollectionSpec, expected_bytes: int) -> None:
         self._parts[spec.uuid] = {}
         self._expected[spec.uuid] = expected_bytes
+        self._ended.discard(spec.uuid)
 
     def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
         """Called with several parts of one collection at once."""
         chunks = self._writer.add(self._watched(batches), self._before(spec))
         self._parts[spec.uuid][part] = chunks
+
+    def end(self, spec: CollectionSpec) -> None:
+        self._ended.add(spec.uuid)
+        self._note()
 
     def change(self, spec: CollectionSpec, change: Change) -> None:
         with closing(self._writer.documents(self._chunks(spec))) as documents:
@@ -324,4 +332,7 @@ class _Stored:
     def _watched(self, batches: Iterator[bytes]) -> Iterator[bytes]:
         for batch in batches:
             yield batch
-            self._progress(sum(self._expected.values()))
+            self._note()
+
+    def _note(self) -> None:
+        self._progress(sum(self._expected.values()), len(self._ended), len(self._expected))

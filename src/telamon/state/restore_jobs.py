@@ -39,6 +39,7 @@ def insert(tx: Connection, new: RestoreJob) -> None:
                 stage=new.stage.value,
                 documents_total=new.documents_total,
                 size_bytes_total=new.size_bytes_total,
+                namespaces_total=new.namespaces_total,
             )
         )
     except IntegrityError as error:
@@ -96,6 +97,7 @@ def start(tx: Connection, restore_job_id: str) -> int:
             stage=RestoreStage.LOADING.value,
             documents=0,
             size_bytes=0,
+            namespaces=0,
             attempts=restore_job.c.attempts + 1,
         )
     )
@@ -103,9 +105,15 @@ def start(tx: Connection, restore_job_id: str) -> int:
     return int(tx.execute(attempts).scalar_one())
 
 
-def set_progress(tx: Connection, restore_job_id: str, *, documents: int, size_bytes: int) -> None:
+def set_progress(
+    tx: Connection, restore_job_id: str, *, documents: int, size_bytes: int, namespaces: int
+) -> None:
     """How much has been restored so far."""
-    tx.execute(_unfinished(restore_job_id).values(documents=documents, size_bytes=size_bytes))
+    tx.execute(
+        _unfinished(restore_job_id).values(
+            documents=documents, size_bytes=size_bytes, namespaces=namespaces
+        )
+    )
 
 
 def set_swapping(tx: Connection, restore_job_id: str) -> None:
@@ -120,6 +128,7 @@ def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
             finished_at=to_seconds(at),
             documents=restore_job.c.documents_total,
             size_bytes=restore_job.c.size_bytes_total,
+            namespaces=restore_job.c.namespaces_total,
         )
     )
 
@@ -189,5 +198,7 @@ def _restore_job(row: "Row[tuple[object, ...]]") -> RestoreJob:
         documents_total=row.documents_total,
         size_bytes=row.size_bytes,
         size_bytes_total=row.size_bytes_total,
+        namespaces=row.namespaces,
+        namespaces_total=row.namespaces_total,
         snapshot_finished_at=from_seconds(row.snapshot_finished_at),
     )

@@ -62,6 +62,8 @@ def insert_completed(tx: Connection, found: Snapshot) -> bool:
             size_bytes=found.size_bytes,
             expected_bytes=found.expected_bytes,
             new_bytes=found.new_bytes,
+            namespaces=found.namespaces,
+            namespaces_total=found.namespaces_total,
         )
     )
     return True
@@ -132,6 +134,8 @@ def progress(
     size_bytes: int,
     expected_bytes: int,
     new_bytes: int,
+    namespaces: int,
+    namespaces_total: int,
 ) -> None:
     """How far the worker is. A snapshot that has ended stays as it is."""
     tx.execute(
@@ -140,6 +144,8 @@ def progress(
             size_bytes=size_bytes,
             expected_bytes=expected_bytes,
             new_bytes=new_bytes,
+            namespaces=namespaces,
+            namespaces_total=namespaces_total,
         )
     )
 
@@ -172,6 +178,8 @@ def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime
             size_bytes=manifest.size_bytes,
             expected_bytes=manifest.size_bytes,
             new_bytes=new_bytes,
+            namespaces=len(manifest.collections),
+            namespaces_total=len(manifest.collections),
         )
     )
     if completed.rowcount:
@@ -260,6 +268,8 @@ def _snapshot(row: "Row[tuple[object, ...]]") -> Snapshot:
         size_bytes=row.size_bytes,
         expected_bytes=row.expected_bytes,
         new_bytes=row.new_bytes,
+        namespaces=row.namespaces,
+        namespaces_total=row.namespaces_total,
         failure=row.failure,
         description=row.description,
     )

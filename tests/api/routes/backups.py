@@ -170,7 +170,7 @@ def _advance(tx: sa.Connection, job: RestoreJob, stage: RestoreStage, failure: s
     if stage is RestoreStage.QUEUED:
         return
     restore_job_rows.start(tx, job.id)
-    restore_job_rows.set_progress(tx, job.id, documents=250, size_bytes=750_000_000)
+    restore_job_rows.set_progress(tx, job.id, documents=250, size_bytes=750_000_000, namespaces=1)
     if stage is RestoreStage.LOADING:
         return
     if stage is RestoreStage.FAILED:

@@ -143,7 +143,14 @@ async def test_a_snapshot_in_progress_has_no_size_yet(
     add_snapshot(world, fixed, SnapshotStatus.IN_PROGRESS)
     world.db.transact(
         lambda tx: rows.progress(
-            tx, SNAPSHOT_ID, documents=5, size_bytes=50, expected_bytes=100, new_bytes=50
+            tx,
+            SNAPSHOT_ID,
+            documents=5,
+            size_bytes=50,
+            expected_bytes=100,
+            new_bytes=50,
+            namespaces=1,
+            namespaces_total=2,
         )
     )
 

@@ -197,7 +197,7 @@ async def test_a_snapshot_is_queued_and_kept_35_days_if_nothing_else_is_said(
     assert (answer.status_code, answer.content) == (
         201,
         b'{"documents":0,"expectedBytes":0,"expiresAt":"2026-04-05T12:00:00Z","id":"69a42a400000000000000002",'
-        b'"instanceName":"orders","newBytes":0,"requestedAt":"2026-03-01T12:00:00Z",'
+        b'"instanceName":"orders","namespaces":0,"namespacesTotal":0,"newBytes":0,"requestedAt":"2026-03-01T12:00:00Z",'
         b'"sizeBytes":0,"snapshotType":"onDemand","status":"queued"}',
     )
 

@@ -239,7 +239,7 @@ async def test_telamons_own_view_says_why_a_job_failed(
     assert answer.content == (
         b'{"createdAt":"2026-03-01T12:00:00Z","documentsRestored":250,"documentsTotal":1000,'
         b'"failure":"The disk is full.","finishedAt":"2026-03-01T12:01:30Z",'
-        b'"id":"65a0000000000000000000c1","sizeBytesRestored":750000000,'
+        b'"id":"65a0000000000000000000c1","namespacesRestored":1,"namespacesTotal":0,"sizeBytesRestored":750000000,'
         b'"sizeBytesTotal":3000000000,"snapshotId":"65a0000000000000000000b1",'
         b'"stage":"failed","targetClusterName":"orders",'
         b'"targetGroupId":"65a000000000000000000002"}'

@@ -248,7 +248,7 @@ async def test_telamons_own_view_of_a_completed_snapshot_is_this_to_the_byte(
         b'"createdAt":"2026-03-01T11:30:00Z","documents":1000,'
         b'"expectedBytes":3000000000,"expiresAt":"2026-04-05T11:30:00Z","finishedAt":"2026-03-01T11:30:20Z",'
         b'"id":"65a0000000000000000000b1","instanceName":"orders","mongodVersion":"6.0.5",'
-        b'"newBytes":4096,"requestedAt":"2026-03-01T11:30:00Z","sizeBytes":3000000000,'
+        b'"namespaces":1,"namespacesTotal":1,"newBytes":4096,"requestedAt":"2026-03-01T11:30:00Z","sizeBytes":3000000000,'
         b'"snapshotType":"onDemand","status":"completed"}'
     )
 
@@ -264,7 +264,7 @@ async def test_telamons_own_view_says_why_a_snapshot_failed(
         b'{"documents":0,"expectedBytes":0,"expiresAt":"2026-04-05T11:30:00Z",'
         b'"failure":"The snapshot is too old (239).","finishedAt":"2026-03-01T11:30:20Z",'
         b'"id":"65a0000000000000000000b1","instanceName":"orders","mongodVersion":"6.0.5",'
-        b'"newBytes":0,"requestedAt":"2026-03-01T11:30:00Z","sizeBytes":0,'
+        b'"namespaces":0,"namespacesTotal":0,"newBytes":0,"requestedAt":"2026-03-01T11:30:00Z","sizeBytes":0,'
         b'"snapshotType":"onDemand","status":"failed"}'
     )
 
