@@ -11,7 +11,10 @@ from telamon.mongo.binary import find_mongod
 from telamon.mongo.connect import Client, open_client
 from telamon.mongo.managed import Passwords, start_managed, telamon_uri
 from telamon.mongo.process import MongodProcess
+from tests.databases import maker, postgres
 from tests.end_to_end.harness import Server
+
+__all__ = ["maker", "postgres"]  # fixtures
 
 PASSWORDS = Passwords(telamon="a very secret word", owner="another: @secret/word")
 SYSTEM_DATABASES = {"admin", "config", "local"}

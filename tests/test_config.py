@@ -29,6 +29,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 DEFAULTS: dict[str, Any] = {
     "data_dir": Path.cwd() / "telamon-data",
+    "database_url": "",
     "repository_url": "",
     "repository_passphrase_file": None,
     "repository_key_file": None,
@@ -47,6 +48,8 @@ DEFAULTS: dict[str, Any] = {
 }
 GIVEN: list[tuple[str, str, Any]] = [
     ("data_dir", "/var/lib/telamon", Path("/var/lib/telamon")),
+    ("database_url", "postgresql://u:p@db/telamon", "postgresql://u:p@db/telamon"),
+    ("database_url", "postgres://db:5/x?sslmode=require", "postgres://db:5/x?sslmode=require"),
     ("repository_url", "s3://backups/prefix?region=x", "s3://backups/prefix?region=x"),
     ("repository_url", "file:///srv/backups", "file:///srv/backups"),
     ("repository_passphrase_file", "/run/words", Path("/run/words")),

@@ -31,7 +31,7 @@ SETTINGS = [
 ]
 COMMANDS = sorted(
     f"{group} {name}"
-    for group in ("instance", "key", "snapshot", "restore", "repository")
+    for group in ("db", "instance", "key", "snapshot", "restore", "repository")
     for name in app[group]
     if not name.startswith("-")
 )

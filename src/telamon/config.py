@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from telamon.blobs.address import StoreCredentials, parse_address
 from telamon.errors import ConfigurationError
+from telamon.state.address import check_address
 
 _PREFIX = "TELAMON_"
 _TEST_PREFIX = "TELAMON_TEST_"
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("telamon-data")
     """Where everything is kept: metadata, repository, managed deployments, the master key."""
+    database_url: str = Field(default="", repr=False)
+    """Where the metadata is, as ``check_address`` reads it; in the data directory if empty."""
     repository_url: str = ""
     """Where the repository is, as ``parse_address`` reads it; in the data directory if empty."""
     repository_passphrase_file: Path | None = None
@@ -78,6 +81,11 @@ class Settings(BaseSettings):
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
         return value.absolute()  # the worker's directory, and the next server's, may be another
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: str) -> str:
+        return check_address(value) if value else value
 
     @field_validator("repository_url")
     @classmethod

@@ -1,26 +1,25 @@
 """A database with queues, and its asking side."""
 
-import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from telamon.jobs.queue import JobKind, JobQueue, migrate
+from telamon.jobs.queue import JobKind, JobQueue, jobs_table, migrate
 from telamon.state.database import Database
+from tests.databases import Maker, templates
 from tests.jobs.worker_process import running_worker
+from tests.places import Place
 
 
 @dataclass(frozen=True)
 class Asking:
     """Asks for jobs, and looks at what the engine knows of them."""
 
-    path: Path
+    place: Place
     db: Database
     queue: JobQueue
 
@@ -34,43 +33,67 @@ class Asking:
 
     def status(self, subject_id: str) -> str | None:
         """The engine's own word for the state of a job; None for one that it does not know."""
-        query = sa.text("SELECT status FROM workflow_status WHERE workflow_uuid = :id")
-        identifier = f"take_snapshot:{subject_id}"
-        return self.db.look(lambda tx: tx.execute(query, {"id": identifier}).scalar())
+
+        def work(tx: sa.Connection) -> str | None:
+            jobs = jobs_table(tx)
+            identifier = f"take_snapshot:{subject_id}"
+            query = sa.select(jobs.c.status).where(jobs.c.workflow_uuid == identifier)
+            status: str | None = tx.execute(query).scalar()
+            return status
+
+        return self.db.look(work)
 
 
-def open_asking(path: Path) -> Iterator[Asking]:
-    db = Database.sqlite(path)
-    db.migrate()
-    migrate(db.engine)
-    queue = JobQueue(db.engine)
-    yield Asking(path=path, db=db, queue=queue)
-    queue.close()
-    db.close()
+@contextmanager
+def open_asking(place: Place) -> Iterator[Asking]:
+    with closing(place.open()) as db:
+        queue = JobQueue(db.engine)
+        yield Asking(place=place, db=db, queue=queue)
+        queue.close()
 
 
 @pytest.fixture(scope="session")
-def used_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unused_database(maker: Maker) -> Iterator[Place]:
+    """One that never had a worker."""
+    with templates(maker, _migrate) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def used_database(maker: Maker, unused_database: Place) -> Iterator[Place]:
     """A database that has had a worker, which a new one gets ready for in a second less."""
-    folder = tmp_path_factory.mktemp("used")
-    for asked in open_asking(folder / "telamon.db"):
-        with running_worker(asked.path):
-            pass
-        with (
-            closing(sqlite3.connect(asked.path)) as source,
-            closing(sqlite3.connect(folder / "copy.db")) as copy,
-        ):
-            source.backup(copy)
-    return folder / "copy.db"
+    place = maker.make(unused_database)
+    with running_worker(place):
+        pass
+    yield place
+    maker.drop(place)
 
 
 @pytest.fixture
-def asking(used_database: Path, tmp_path: Path) -> Iterator[Asking]:
-    shutil.copy(used_database, tmp_path / "telamon.db")
-    yield from open_asking(tmp_path / "telamon.db")
+def asking(maker: Maker, used_database: Place) -> Iterator[Asking]:
+    yield from _asking(maker, used_database)
 
 
 @pytest.fixture
-def asking_anew(tmp_path: Path) -> Iterator[Asking]:
+def asking_anew(maker: Maker, unused_database: Place) -> Iterator[Asking]:
     """Of a database that never had a worker."""
-    yield from open_asking(tmp_path / "telamon.db")
+    yield from _asking(maker, unused_database)
+
+
+@pytest.fixture(scope="module")
+def shared(maker: Maker, unused_database: Place) -> Iterator[Asking]:
+    """One for the tests that leave its worker running."""
+    yield from _asking(maker, unused_database)
+
+
+def _asking(maker: Maker, template: Place) -> Iterator[Asking]:
+    place = maker.make(template)
+    with open_asking(place) as asking:
+        yield asking
+    maker.drop(place)
+
+
+def _migrate(place: Place) -> None:
+    with closing(place.open()) as db:
+        db.migrate()
+        migrate(db.engine)

@@ -5,19 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from telamon.jobs.queue import JobKind
-from tests.jobs.conftest import Asking, open_asking
+from tests.jobs.conftest import Asking
 from tests.jobs.worker_process import WorkerProcess, running_worker
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    yield from open_asking(tmp_path_factory.mktemp("jobs") / "telamon.db")
 
 
 @pytest.fixture(scope="module")
 def worker(shared: Asking) -> Iterator[WorkerProcess]:
     """One for the tests that leave it running; each uses subjects and locks of its own."""
-    with running_worker(shared.path) as started:
+    with running_worker(shared.place) as started:
         yield started
 
 

@@ -9,11 +9,11 @@ END = "ends with what one answered"
 def test_a_killed_workers_job_goes_on_from_the_step_it_was_in(asking: Asking) -> None:
     """And neither finished steps nor finished jobs are repeated."""
     asking.ask("plain-1", "gated-2")
-    with running_worker(asking.path) as first:
+    with running_worker(asking.place) as first:
         first.expect(f"plain-1 {END}", "gated-2 two")
         first.kill()
 
-    with running_worker(asking.path) as second:
+    with running_worker(asking.place) as second:
         second.order("open gated-2")
         second.expect(f"gated-2 {END}")
         assert second.told == ["ready", "gated-2 two", "gated-2 passed its gate", f"gated-2 {END}"]
@@ -21,12 +21,12 @@ def test_a_killed_workers_job_goes_on_from_the_step_it_was_in(asking: Asking) ->
 
 def test_jobs_behind_a_killed_one_keep_their_place(asking: Asking) -> None:
     asking.ask("gated-z", "plain-y")
-    with running_worker(asking.path) as first:
+    with running_worker(asking.place) as first:
         first.expect("gated-z two")
         asking.ask("plain-x")
         first.kill()
 
-    with running_worker(asking.path) as second:
+    with running_worker(asking.place) as second:
         second.expect("gated-z two")
         asking.ask("plain-other", lock="other")
         second.expect(f"plain-other {END}")
@@ -44,11 +44,11 @@ def test_a_refusal_survives_a_kill_before_it_was_noted(asking: Asking) -> None:
         'stuck-1 failed: DuplicateClusterName ["100% serverless %s", "a b", ""] '
         "A 100% serverless %s named a b is already present in group ."
     )
-    with running_worker(asking.path) as first:
+    with running_worker(asking.place) as first:
         first.expect(failed)
         first.kill()
 
-    with running_worker(asking.path) as second:
+    with running_worker(asking.place) as second:
         second.expect(failed)
         assert second.told == ["ready", failed]
 
@@ -56,7 +56,7 @@ def test_a_refusal_survives_a_kill_before_it_was_noted(asking: Asking) -> None:
 def test_a_stop_waits_for_jobs_that_end_in_time_and_takes_no_more(asking: Asking) -> None:
     asking.ask("gated-1", "plain-2")
     asking.ask("late-1", lock="late")
-    with running_worker(asking.path) as worker:
+    with running_worker(asking.place) as worker:
         worker.expect("gated-1 two", "late-1 two")
         worker.order("stop 30")
         worker.expect("stopping")
@@ -75,7 +75,7 @@ def test_a_stop_hands_back_jobs_that_do_not_end_in_time(asking: Asking) -> None:
     subjects = ("gated-1", "late-1", "doomed-1")
     for subject in subjects:
         asking.ask(subject, lock=subject)
-    with running_worker(asking.path) as first:
+    with running_worker(asking.place) as first:
         first.expect(*[f"{subject} two" for subject in subjects])
         assert 1 <= first.stop(1) < 3
         for subject in subjects:
@@ -86,7 +86,7 @@ def test_a_stop_hands_back_jobs_that_do_not_end_in_time(asking: Asking) -> None:
             assert first.about(subject) == ["one", "two", "passed its gate"]
     assert [asking.status(subject) for subject in subjects] == ["PENDING"] * 3
 
-    with running_worker(asking.path) as second:
+    with running_worker(asking.place) as second:
         second.expect(*[f"{subject} two" for subject in subjects])
         assert [second.about(subject) for subject in subjects] == [["two"]] * 3
         second.order("open gated-1")
@@ -96,7 +96,7 @@ def test_a_stop_hands_back_jobs_that_do_not_end_in_time(asking: Asking) -> None:
 def test_an_unexpected_error_while_the_worker_stops_is_left_to_the_next(asking: Asking) -> None:
     """It may come from the stop itself. What the step has ended with is remembered."""
     asking.ask("doomed-1")
-    with running_worker(asking.path) as first:
+    with running_worker(asking.place) as first:
         first.expect("doomed-1 two")
         first.order("stop 1")
         first.expect("stopping")
@@ -105,23 +105,23 @@ def test_an_unexpected_error_while_the_worker_stops_is_left_to_the_next(asking: 
         assert first.about("doomed-1") == ["one", "two", "passed its gate"]
     assert asking.status("doomed-1") == "PENDING"
 
-    with running_worker(asking.path) as second:
+    with running_worker(asking.place) as second:
         assert second.next_line().startswith("doomed-1 failed: _Unexpected")
 
 
 def test_a_job_asked_for_under_an_older_version_runs(asking_anew: Asking) -> None:
-    with running_worker(asking_anew.path, "telamon-0") as older:
+    with running_worker(asking_anew.place, "telamon-0") as older:
         older.stop(1)
         asking_anew.ask("plain-1")
 
-    with running_worker(asking_anew.path) as worker:
+    with running_worker(asking_anew.place) as worker:
         worker.expect(f"plain-1 {END}")
 
 
 def test_a_failure_that_cannot_be_noted_is_noted_as_soon_as_it_can(asking: Asking) -> None:
     """Or its target would count as being restored for ever."""
     asking.ask("unnoted-1", "plain-2")
-    with running_worker(asking.path) as worker:
+    with running_worker(asking.place) as worker:
         worker.expect(f"plain-2 {END}")
         failures = [line for line in worker.told if line.startswith("unnoted-1 failed")]
         assert len(failures) == 2

@@ -5,12 +5,14 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-_SCRIPT = Path(__file__).with_name("worker_script.py")
+from tests.places import Place
+
+_SCRIPT = "tests.jobs.worker_script"
 _SECONDS = 30.0
 _STOPPED = "stopped after "
 
@@ -18,20 +20,20 @@ _STOPPED = "stopped after "
 class WorkerProcess:
     """A worker in a process of its own. ``told`` is every line it has told so far."""
 
-    def __init__(self, database: Path, *arguments: str) -> None:
+    def __init__(self, place: Place, *arguments: str) -> None:
         self.told: list[str] = []
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
         self._lines: queue.Queue[str | None] = queue.Queue()
         environment = {**os.environ}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # starting takes far longer with it
-        with database.with_suffix(".log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(_SCRIPT), str(database), *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=environment,
-            )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", _SCRIPT, place.address, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=environment,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -43,7 +45,7 @@ class WorkerProcess:
 
     def next_line(self) -> str:
         line = self._lines.get(timeout=_SECONDS)
-        assert line is not None, f"The worker ended; it told {self.told}."
+        assert line is not None, f"The worker ended; it told {self.told} and {self._logged()}."
         self.told.append(line)
         return line
 
@@ -84,6 +86,11 @@ class WorkerProcess:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
+        self._log.close()
+
+    def _logged(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -93,9 +100,9 @@ class WorkerProcess:
 
 
 @contextmanager
-def running_worker(database: Path, *arguments: str) -> Iterator[WorkerProcess]:
+def running_worker(place: Place, *arguments: str) -> Iterator[WorkerProcess]:
     """One that is ready; killed at the end if it still runs."""
-    worker = WorkerProcess(database, *arguments)
+    worker = WorkerProcess(place, *arguments)
     try:
         worker.expect("ready")
         yield worker

@@ -1,6 +1,6 @@
 """A worker process for tests: DBOS is one per process, and some tests kill it.
 
-Called with the database's path and, where it is to be another, the application version. It tells what happens in lines on standard output, and takes
+Called with the database's address and, where it is to be another, the application version. It tells what happens in lines on standard output, and takes
 orders in lines on standard input: ``open NAME`` lets the job of that subject through its gate,
 ``stop SECONDS`` stops the worker. What a job does is in its subject's first word.
 """
@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import structlog
 
@@ -19,7 +18,7 @@ from telamon.errors import DuplicateClusterName, TelamonError
 from telamon.jobs import worker as worker_module
 from telamon.jobs.queue import JobKind
 from telamon.jobs.worker import Steps, Worker
-from telamon.state.database import Database
+from tests.places import Place
 
 _guard = threading.Lock()
 _gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
@@ -79,7 +78,7 @@ def main() -> None:
     database, *version = sys.argv[1:]
     if version:
         worker_module.APPLICATION_VERSION = version[0]
-    db = Database.sqlite(Path(database))
+    db = Place(database).open()
     handlers = {kind: Handler() for kind in JobKind}
     worker = Worker(db.engine, handlers, executor_id="embedded")
     worker.launch()

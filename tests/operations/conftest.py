@@ -22,7 +22,7 @@ from telamon.state import instances, restore_jobs, snapshots
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 from tests.repository.samples import counting_bytes
-from tests.state.conftest import db, prepared_database
+from tests.state.conftest import db, place, prepared_database
 from tests.state.samples import (
     INSTANCE,
     JOB,
@@ -34,7 +34,7 @@ from tests.state.samples import (
     instance,
 )
 
-__all__ = ["db", "prepared_database"]  # fixtures
+__all__ = ["db", "place", "prepared_database"]  # fixtures
 
 
 @dataclass(frozen=True)

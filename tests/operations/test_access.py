@@ -1,10 +1,12 @@
 """Who may do what, and from where."""
 
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from telamon.errors import (
@@ -33,6 +35,8 @@ from telamon.model.access import (
 )
 from telamon.operations.access import Access, authorize, check_address
 from telamon.state.database import Database
+from telamon.state.tables import api_key as key_table
+from tests.databases import Maker, opened
 from tests.operations.conftest import World
 from tests.state.samples import FOREIGN_GROUP, GROUP, NOW, ORG, OTHER_GROUP, api_key, clock
 
@@ -46,10 +50,10 @@ def access(world: World) -> Access:
 
 
 @pytest.fixture
-def uninitialized(world: World, tmp_path: Path) -> Access:
-    db = Database.sqlite(tmp_path / "empty.db")
-    db.migrate()
-    return Access(db, world.sealer, clock=clock, new_id=new_id)
+def uninitialized(world: World, maker: Maker) -> Iterator[Access]:
+    with opened(maker) as db:
+        db.migrate()
+        yield Access(db, world.sealer, clock=clock, new_id=new_id)
 
 
 @pytest.mark.parametrize(
@@ -232,12 +236,16 @@ def test_initializing_twice_changes_nothing(world: World, access: Access) -> Non
 
 
 def test_neither_the_private_key_nor_what_signs_for_it_is_in_the_files(
-    uninitialized: Access, tmp_path: Path
+    world: World, tmp_path: Path
 ) -> None:
-    made = uninitialized.initialize("My org", "My project").api_key
+    db = Database.sqlite(tmp_path / "empty.db")
+    db.migrate()
+    access = Access(db, world.sealer, clock=clock, new_id=new_id)
+    made = access.initialize("My org", "My project").api_key
     ha1 = digest_secret(made.key.public_key, made.private_key)
 
     content = b"".join(path.read_bytes() for path in tmp_path.glob("empty.db*"))
+    db.close()
 
     assert made.key.public_key.encode() in content
     for secret in (made.private_key, made.private_key.replace("-", ""), ha1):
@@ -308,11 +316,12 @@ async def test_a_key_that_was_moved_to_another_row_does_not_open(
     first, second = (
         access.create_key(ORGANIZATION, description="", roles=[], access_list=[]) for _ in range(2)
     )
+    others = sa.select(key_table.c.sealed_ha1).where(key_table.c.id == first.key.id)
     world.db.transact(
-        lambda tx: tx.exec_driver_sql(
-            "UPDATE api_key SET sealed_ha1 = (SELECT sealed_ha1 FROM api_key WHERE id = ?) "
-            "WHERE id = ?",
-            (first.key.id, second.key.id),
+        lambda tx: tx.execute(
+            key_table.update()
+            .where(key_table.c.id == second.key.id)
+            .values(sealed_ha1=others.scalar_subquery())
         )
     )
 

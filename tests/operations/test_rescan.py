@@ -36,6 +36,8 @@ from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 from telamon.state.tables import metadata
 from tests.conftest import Mongod
+from tests.databases import Maker, opened, templates
+from tests.places import Place
 from tests.repository.samples import counting_bytes, flip, manifest, replace_blob
 from tests.state.samples import (
     GROUP,
@@ -47,7 +49,6 @@ from tests.state.samples import (
     clock,
     insert_instance,
     insert_snapshot,
-    open_database,
 )
 
 ORG = "65f0000000000000000000f1"
@@ -62,14 +63,31 @@ def repository(tmp_path: Path) -> Repository:
     return Repository.create(LocalBlobStore(tmp_path / "repository"), counting_bytes)
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    """As after ``telamon init``: an organization, and nothing of what the repository knows."""
-    with closing(Database.sqlite(tmp_path / "telamon.db")) as db:
+@pytest.fixture(scope="module")
+def initialized(maker: Maker) -> Iterator[Place]:
+    with templates(maker, initialize) as place:
+        yield place
+
+
+def initialize(place: Place) -> None:
+    with closing(place.open()) as db:
         db.migrate()
         migrate_jobs(db.engine)
         organization = Organization(id=ORG, name="New", created_at=NOW, requires_access_list=True)
         db.transact(lambda tx: access.insert_organization(tx, organization))
+
+
+@pytest.fixture
+def db(maker: Maker, initialized: Place) -> Iterator[Database]:
+    """As after ``telamon init``: an organization, and nothing of what the repository knows."""
+    with opened(maker, initialized) as db:
+        yield db
+
+
+@pytest.fixture
+def lived(maker: Maker, prepared_database: Place) -> Iterator[Database]:
+    """One with projects that have been used."""
+    with opened(maker, prepared_database) as db:
         yield db
 
 
@@ -232,22 +250,21 @@ def test_a_second_rescan_changes_nothing(db: Database, repository: Repository) -
     assert rows(db) == before
 
 
-def test_what_is_in_the_database_stays_as_it_is(tmp_path: Path, repository: Repository) -> None:
-    with closing(open_database(tmp_path / "lived.db")) as db:
-        insert_instance(db, name="renamed", termination_protection=True)
-        insert_snapshot(db, id=FIRST)
-        before = rows(db)
-        commit(repository, FIRST)
-        commit(repository, SECOND)
+def test_what_is_in_the_database_stays_as_it_is(lived: Database, repository: Repository) -> None:
+    insert_instance(lived, name="renamed", termination_protection=True)
+    insert_snapshot(lived, id=FIRST)
+    before = rows(lived)
+    commit(repository, FIRST)
+    commit(repository, SECOND)
 
-        report = rescan(db, repository)
+    report = rescan(lived, repository)
 
-        assert (report.projects, report.instances, report.snapshots) == ((), (), (SECOND,))
-        after = rows(db)
-        for table in before:
-            assert before[table] <= after[table]
-        assert db.look(lambda tx: snapshots.by_id(tx, FIRST)).status is SnapshotStatus.QUEUED
-        assert db.look(lambda tx: snapshots.by_id(tx, SECOND)).instance_name == "renamed"
+    assert (report.projects, report.instances, report.snapshots) == ((), (), (SECOND,))
+    after = rows(lived)
+    for table in before:
+        assert before[table] <= after[table]
+    assert lived.look(lambda tx: snapshots.by_id(tx, FIRST)).status is SnapshotStatus.QUEUED
+    assert lived.look(lambda tx: snapshots.by_id(tx, SECOND)).instance_name == "renamed"
 
 
 def test_a_damaged_manifest_is_named_and_the_others_are_found(
@@ -281,23 +298,20 @@ def test_of_two_instances_of_one_name_the_later_one_has_it(
 
 
 def test_a_name_that_is_taken_by_now_is_left_to_its_owner(
-    tmp_path: Path, repository: Repository
+    lived: Database, repository: Repository
 ) -> None:
     long = "x" * 64
-    with closing(open_database(tmp_path / "lived.db")) as db:
-        insert_instance(db, id=SECOND_INSTANCE, name=long)
-        commit(repository, FIRST, name=long)
+    insert_instance(lived, id=SECOND_INSTANCE, name=long)
+    commit(repository, FIRST, name=long)
 
-        (found,) = rescan(db, repository).instances
+    (found,) = rescan(lived, repository).instances
 
     assert found.name == f"{'x' * 39}-{INSTANCE}"
     assert is_instance_name(found.name) is True
 
 
-def test_before_init_there_is_nowhere_to_put_projects(
-    tmp_path: Path, repository: Repository
-) -> None:
-    with closing(Database.sqlite(tmp_path / "empty.db")) as db:
+def test_before_init_there_is_nowhere_to_put_projects(maker: Maker, repository: Repository) -> None:
+    with opened(maker) as db:
         db.migrate()
         with pytest.raises(ConfigurationError, match="telamon init"):
             rescan(db, repository)
@@ -318,7 +332,7 @@ class _KilledError(BaseException):
 
 
 def test_killed_after_any_snapshot_the_next_rescan_does_the_rest(
-    tmp_path: Path, db: Database, repository: Repository
+    db: Database, repository: Repository
 ) -> None:
     ids = [FIRST, SECOND, THIRD]
     for number, snapshot_id in enumerate(ids):

@@ -1,27 +1,33 @@
 """What several of these modules need."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
 from telamon.state.database import Database
-from tests.state.samples import open_database
+from tests.databases import Maker, templates
+from tests.places import Place
+from tests.state.samples import fill_database
 
 
 @pytest.fixture(scope="session")
-def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file to copy, which takes less time than to migrate."""
-    path = tmp_path_factory.mktemp("prepared") / "telamon.db"
-    open_database(path).close()
-    return path
+def prepared_database(maker: Maker) -> Iterator[Place]:
+    """One to copy, which takes less time than to migrate."""
+    with templates(maker, fill_database) as place:
+        yield place
 
 
 @pytest.fixture
-def db(prepared_database: Path, tmp_path: Path) -> Iterator[Database]:
-    """A real file with the samples' projects in it."""
-    shutil.copy(prepared_database, tmp_path / "telamon.db")
-    opened = Database.sqlite(tmp_path / "telamon.db")
-    yield opened
-    opened.close()
+def place(maker: Maker, prepared_database: Place) -> Iterator[Place]:
+    """Where ``db`` is."""
+    made = maker.make(prepared_database)
+    yield made
+    maker.drop(made)
+
+
+@pytest.fixture
+def db(place: Place) -> Iterator[Database]:
+    """A real database with the samples' projects in it, on each kind of server."""
+    with closing(place.open()) as opened:
+        yield opened

@@ -1,5 +1,6 @@
 """Rows to begin with. Everything is the same in every run."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.state import access, instances, restore_jobs, snapshots
 from telamon.state.database import Database
+from tests.places import Place
 
 NOW = datetime(2026, 1, 22, 12, 30, tzinfo=UTC)
 ORG = "65f0000000000000000000a0"
@@ -32,11 +34,16 @@ def clock() -> datetime:
 
 
 def open_database(path: Path) -> Database:
-    """A migrated database with two projects of one organization, and one of another."""
-    db = Database.sqlite(path)
-    db.migrate()
-    db.transact(_projects)
-    return db
+    """A file with two projects of one organization, and one of another."""
+    fill_database(Place(str(path)))
+    return Database.sqlite(path)
+
+
+def fill_database(place: Place) -> None:
+    """Migrate, and insert the samples' projects."""
+    with closing(place.open()) as db:
+        db.migrate()
+        db.transact(_projects)
 
 
 def _projects(tx: Connection) -> None:

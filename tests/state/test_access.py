@@ -1,7 +1,6 @@
 """Rows of organizations, projects, API keys and digest uses."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +11,8 @@ from telamon.model.access import ApiKey, Organization, Role, RoleAssignment
 from telamon.state import access
 from telamon.state.database import Database
 from telamon.state.tables import digest_use
+from tests.databases import Maker, opened
+from tests.places import Place
 from tests.state.samples import GROUP, NOW, ORG, api_key
 
 EXPIRY = NOW + timedelta(minutes=5)
@@ -77,15 +78,14 @@ def test_a_project_is_found_by_its_id(db: Database) -> None:
     assert db.look(lambda tx: access.find_project(tx, "65f0000000000000000000ff")) is None
 
 
-def test_the_first_organization_is_the_oldest(db: Database, tmp_path: Path) -> None:
-    empty = Database.sqlite(tmp_path / "empty.db")
-    empty.migrate()
+def test_the_first_organization_is_the_oldest(db: Database, maker: Maker) -> None:
+    with opened(maker) as empty:
+        empty.migrate()
 
-    assert empty.look(access.first_organization) is None
+        assert empty.look(access.first_organization) is None
     assert db.look(access.first_organization) == Organization(
         id=ORG, name="Org", created_at=NOW, requires_access_list=True
     )
-    empty.close()
 
 
 def test_a_nonce_and_count_are_used_once(db: Database) -> None:
@@ -97,8 +97,8 @@ def test_a_nonce_and_count_are_used_once(db: Database) -> None:
     ]
 
 
-def test_a_use_in_one_process_is_known_to_every_other(db: Database, tmp_path: Path) -> None:
-    other = Database.sqlite(tmp_path / "telamon.db")
+def test_a_use_in_one_process_is_known_to_every_other(db: Database, place: Place) -> None:
+    other = place.open()
 
     answers = [use(db, "n", 1), use(other, "n", 1), use(other, "n", 2), use(db, "n", 2)]
     other.close()

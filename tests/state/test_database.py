@@ -1,8 +1,7 @@
-"""Opening, migrating, and transactions of real SQLite files."""
+"""Migrating and transactions, of every kind of database."""
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import nullcontext
 from threading import Barrier
 
 import pytest
@@ -11,11 +10,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from telamon.errors import ConfigurationError, Unavailable
-from telamon.state import database
+from telamon.errors import Unavailable
 from telamon.state.database import Database
 from telamon.state.tables import metadata, organization
+from tests.places import Place
 from tests.state.samples import ORG
+
+OTHERS = {"created_at": 0, "requires_access_list": False}
 
 
 def name_of(tx: Connection) -> str:
@@ -28,56 +29,12 @@ def rename(tx: Connection, name: str) -> None:
     tx.execute(organization.update().where(organization.c.id == ORG).values(name=name))
 
 
-def schema(path: Path) -> list[tuple[str, ...]]:
-    with sqlite3.connect(path) as connection:
-        found = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name")
-        rows = found.fetchall()
-    connection.close()
-    return rows
-
-
 def test_the_migrated_schema_is_that_of_the_tables(db: Database) -> None:
     with db.engine.connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": "telamon_schema_version"}
         )
         assert compare_metadata(context, metadata) == []
-
-
-def test_the_migrated_indexes_are_those_of_the_tables(db: Database, tmp_path: Path) -> None:
-    """Also their conditions, which alembic does not compare."""
-    made = Database.sqlite(tmp_path / "made.db")
-    metadata.create_all(made.engine)
-    made.close()
-
-    indexes = [
-        [row for row in schema(tmp_path / name) if row[0] == "index" and row[2]]
-        for name in ("telamon.db", "made.db")
-    ]
-
-    assert indexes[0] == indexes[1]
-    assert [row[1] for row in indexes[0]] == [
-        "instance_name",
-        "ix_access_token_expires_at",
-        "ix_access_token_secret_id",
-        "ix_digest_use_expires_at",
-        "ix_service_account_org_id",
-        "ix_service_account_secret_service_account_id",
-        "restore_job_order",
-        "restore_job_running",
-        "restore_job_snapshot",
-        "snapshot_deletion",
-        "snapshot_order",
-    ]
-
-
-def test_migrating_twice_changes_nothing(db: Database, tmp_path: Path) -> None:
-    before = schema(tmp_path / "telamon.db")
-
-    db.migrate()
-
-    assert schema(tmp_path / "telamon.db") == before
-    assert db.look(name_of) == "Org"
 
 
 def test_what_transact_did_is_there_afterwards(db: Database) -> None:
@@ -120,12 +77,10 @@ def test_no_update_is_lost_between_threads_that_read_then_write(db: Database) ->
     assert db.look(name_of) == "40"
 
 
-def test_no_update_is_lost_between_two_databases_over_one_file(
-    db: Database, tmp_path: Path
-) -> None:
+def test_no_update_is_lost_between_two_databases_over_one_place(db: Database, place: Place) -> None:
     """As the API and the worker have them."""
     db.transact(lambda tx: rename(tx, "0"))
-    other = Database.sqlite(tmp_path / "telamon.db")
+    other = place.open()
     barrier = Barrier(2)
 
     def count(opened: Database) -> None:
@@ -159,7 +114,9 @@ def test_a_look_sees_one_state_from_its_first_read_on(db: Database) -> None:
 
 
 def test_a_look_keeps_nothing_that_it_writes(db: Database) -> None:
-    db.look(lambda tx: rename(tx, "New"))
+    """PostgreSQL does not even begin with it."""
+    with pytest.raises(Unavailable, match="read-only") if db.is_shared else nullcontext():
+        db.look(lambda tx: rename(tx, "New"))
 
     assert db.look(name_of) == "Org"
 
@@ -170,61 +127,50 @@ async def test_run_and_read_do_the_same_for_the_event_loop(db: Database) -> None
     assert await db.read(name_of) == "New"
 
 
-def test_a_commit_is_forced_to_the_disk(db: Database) -> None:
-    def pragmas(tx: Connection) -> list[object]:
-        return [
-            tx.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        ]
+def test_migrating_twice_changes_nothing(db: Database) -> None:
+    before = columns(db)
 
-    assert db.look(pragmas) == ["wal", 2, 1]
+    db.migrate()
 
-
-def test_a_file_that_is_no_database_is_a_wrong_setting(tmp_path: Path) -> None:
-    path = tmp_path / "telamon.db"
-    path.write_bytes(b"anything but a database" * 100)
-    db = Database.sqlite(path)
-
-    with pytest.raises(ConfigurationError) as caught:
-        db.migrate()
-
-    assert caught.value.message == "The database cannot be opened: file is not a database."
-    db.close()
+    assert columns(db) == before
+    assert db.look(name_of) == "Org"
+    db.require_schema()
 
 
-def test_a_database_in_a_directory_that_is_missing_is_a_wrong_setting(tmp_path: Path) -> None:
-    db = Database.sqlite(tmp_path / "missing" / "telamon.db")
+def test_what_was_looked_for_in_vain_is_still_not_there_at_the_commit(db: Database) -> None:
+    """Of two that insert what they have not found, one finds it."""
+    barrier = Barrier(2)
+    runs: list[str] = []
 
-    with pytest.raises(ConfigurationError) as caught:
-        db.look(name_of)
+    def insert_if_missing(name: str) -> None:
+        def work(tx: Connection) -> None:
+            runs.append(name)
+            wanted = organization.c.name.in_(["a", "b"])
+            if tx.execute(sa.select(organization.c.id).where(wanted)).first() is None:
+                if db.is_shared and len(runs) < 3:
+                    barrier.wait(30)  # both have looked; SQLite lets in only one
+                tx.execute(organization.insert().values(id=name, name=name, **OTHERS))
 
-    assert caught.value.message == "The database cannot be opened: unable to open database file."
-
-
-def test_a_database_that_stays_locked_is_unavailable(
-    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "_BUSY_MILLISECONDS", 1)
-    impatient = Database.sqlite(tmp_path / "telamon.db")
-
-    def work(_tx: Connection) -> None:
-        impatient.transact(lambda tx: rename(tx, "New"))
-
-    with pytest.raises(Unavailable) as caught:
-        db.transact(work)
-    impatient.close()
-
-    assert caught.value.message == "The database does not work: database is locked."
-
-
-def test_a_database_that_takes_no_writes_is_unavailable(db: Database) -> None:
-    def work(tx: Connection) -> None:
-        tx.exec_driver_sql("PRAGMA query_only=ON")
-        rename(tx, "New")
-
-    with pytest.raises(Unavailable) as caught:
         db.transact(work)
 
-    assert (
-        caught.value.message == "The database does not work: attempt to write a readonly database."
-    )
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(insert_if_missing, ("a", "b")))
+
+    names = sa.select(organization.c.name).where(organization.c.name.in_(["a", "b"]))
+    assert len(db.look(lambda tx: tx.execute(names).all())) == 1
+    assert sorted(set(runs)) == ["a", "b"]
+
+
+def test_names_are_ordered_byte_by_byte(db: Database) -> None:
+    def work(tx: Connection) -> list[str]:
+        for name in ("b", "B", "a", "_", "é"):
+            tx.execute(organization.insert().values(id=name, name=name, **OTHERS))
+        names = sa.select(organization.c.name).where(organization.c.name != "Org")
+        return list(tx.execute(names.order_by(organization.c.name)).scalars())
+
+    assert db.transact(work) == ["B", "_", "a", "b", "é"]
+
+
+def columns(db: Database) -> object:
+    inspector = sa.inspect(db.engine)
+    return [(table, repr(inspector.get_columns(table))) for table in inspector.get_table_names()]

@@ -4,9 +4,16 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions, run_dbos_database_migrations
+from dbos._migration import get_migration_versions
+from dbos._serialization import DefaultSerializer
+from dbos._sys_db import SystemDatabase
 from sqlalchemy import Connection, Engine
 
+from telamon.errors import ConfigurationError
+
 QUEUE_NAME = "telamon"
+ENGINE_SCHEMA = "dbos"
+"""Where the engine's tables are on PostgreSQL; SQLite has no schemas."""
 
 
 class JobKind(StrEnum):
@@ -19,19 +26,47 @@ class JobKind(StrEnum):
     RESTORE = "restore"
 
 
-_jobs = sa.table(
-    "workflow_status",
-    sa.column("queue_name", sa.Text),
-    sa.column("queue_partition_key", sa.Text),
-    sa.column("status", sa.Text),
-    sa.column("priority", sa.Integer),
-)
-"""What is used here of the engine's own table, whose smallest priority runs first."""
+def jobs_table(tx: Connection) -> sa.TableClause:
+    """What is used here of the engine's own table, whose smallest priority runs first."""
+    return sa.table(
+        "workflow_status",
+        sa.column("workflow_uuid", sa.Text),
+        sa.column("queue_name", sa.Text),
+        sa.column("queue_partition_key", sa.Text),
+        sa.column("status", sa.Text),
+        sa.column("priority", sa.Integer),
+        schema=ENGINE_SCHEMA if tx.dialect.name == "postgresql" else None,
+    )
 
 
 def migrate(engine: Engine) -> None:
     """Make the engine's tables in the application's database, or bring them up to date."""
-    run_dbos_database_migrations(engine.url.render_as_string(hide_password=False))
+    url = engine.url.render_as_string(hide_password=False)
+    if engine.dialect.name == "sqlite":
+        run_dbos_database_migrations(url)
+        return
+    # The public function leaves triggers behind that tell of every change; nobody here listens.
+    tables = SystemDatabase.create(
+        system_database_url=url,
+        engine_kwargs={},
+        engine=engine,
+        schema=ENGINE_SCHEMA,
+        serializer=DefaultSerializer(),
+        executor_id=None,
+        use_listen_notify=False,
+    )
+    tables.run_migrations()
+    tables.destroy()
+
+
+def require_schema(engine: Engine) -> None:
+    """Raises ConfigurationError unless ``migrate`` was called; for PostgreSQL only."""
+    found, wanted = get_migration_versions(engine, ENGINE_SCHEMA, use_listen_notify=False)
+    if found < wanted:
+        raise ConfigurationError(
+            f"The database has schema {found} of the job engine, and this Telamon needs {wanted}: "
+            "run telamon db upgrade."
+        )
 
 
 class JobQueue:
@@ -63,9 +98,10 @@ class JobQueue:
 
 def _last_place(tx: Connection, lock: str) -> int:
     """Of the lock's jobs that have not ended; 0 where there are none."""
-    places = sa.select(sa.func.max(_jobs.c.priority)).where(
-        _jobs.c.queue_name == QUEUE_NAME,
-        _jobs.c.queue_partition_key == lock,
-        _jobs.c.status.in_(["ENQUEUED", "PENDING"]),
+    jobs = jobs_table(tx)
+    places = sa.select(sa.func.max(jobs.c.priority)).where(
+        jobs.c.queue_name == QUEUE_NAME,
+        jobs.c.queue_partition_key == lock,
+        jobs.c.status.in_(["ENQUEUED", "PENDING"]),
     )
     return int(tx.execute(places).scalar() or 0)

@@ -70,6 +70,7 @@ class Worker:
                 executor_id=executor_id,
                 log_level="WARNING",
                 use_listen_notify=False,
+                run_migrations=engine.dialect.name == "sqlite",
             )
         )
         for kind, handler in handlers.items():

@@ -3,8 +3,8 @@
 import contextlib
 
 from telamon.config import Settings
+from telamon.server.state import database_path, open_database
 from telamon.state import snapshots
-from telamon.state.database import Database
 
 
 def catalogued_snapshots(settings: Settings) -> tuple[str, ...]:
@@ -12,8 +12,7 @@ def catalogued_snapshots(settings: Settings) -> tuple[str, ...]:
 
     Changes nothing. Raises what ``Database.look`` does.
     """
-    path = settings.data_dir / "telamon.db"
-    if not path.exists():
+    if not settings.database_url and not database_path(settings).exists():
         return ()
-    with contextlib.closing(Database.sqlite(path)) as db:
+    with contextlib.closing(open_database(settings)) as db:
         return db.look(snapshots.completed_ids)

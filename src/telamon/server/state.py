@@ -1,7 +1,8 @@
 """The data directory's metadata, and the commands that need no more than that."""
 
 import contextlib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +10,23 @@ import structlog
 
 from telamon.clock import system_clock
 from telamon.config import Settings
-from telamon.errors import ConfigurationError
+from telamon.errors import ConfigurationError, SecretUnreadable
 from telamon.ids import new_id
 from telamon.jobs.queue import JobQueue
 from telamon.jobs.queue import migrate as migrate_jobs
+from telamon.jobs.queue import require_schema as require_job_schema
 from telamon.model.access import NewApiKey, RoleAssignment
 from telamon.mongo.binary import find_mongod
 from telamon.operations.access import Access, Beginning
 from telamon.server.locks import unwritable
+from telamon.state import installation
+from telamon.state.advisory_locks import AdvisoryLock
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer, create_master_key, read_master_key
+
+_POLL_SECONDS = 0.2
+_MARK = b"telamon"
+_MARK_PLACE = "installation:sealed_mark:1"
 
 _log = structlog.get_logger()
 
@@ -62,28 +70,112 @@ def create_key(
 
 
 def prepared_state(settings: Settings) -> State:
-    """The data directory with everything in it that a first start has to make, but the repository."""
-    folder = settings.data_dir
-    database = database_path(settings)
-    if database.exists() and not settings.key_file.exists():
-        raise ConfigurationError(
-            f"The master key file {settings.key_file} is missing, and {database} holds secrets "
-            "sealed with it: put it back, or name it in TELAMON_MASTER_KEY_FILE."
-        )
+    """The data directory with everything in it that a first start has to make, but the repository.
+
+    Raises ConfigurationError for a PostgreSQL database that ``upgrade_schema`` was not called for,
+    and for a master key that is missing or not the one of the database.
+    """
+    if not settings.database_url:
+        _require_key(settings, database_path(settings).exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        create_master_key(settings.key_file)
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise unwritable(folder, error) from error
-    db = Database.sqlite(database)
-    db.migrate()
-    migrate_jobs(db.engine)
-    sealer = Sealer(read_master_key(settings.key_file))
-    return State(db=db, sealer=sealer, queue=JobQueue(db.engine))
+        raise unwritable(settings.data_dir, error) from error
+    with contextlib.ExitStack() as undo:
+        db = undo.enter_context(contextlib.closing(open_database(settings)))
+        if db.is_shared:
+            require_schema(db)
+            _require_key(settings, db.look(installation.sealed_mark) is not None)
+        else:
+            migrate(db)
+        state = State(db=db, sealer=_sealer(settings, db), queue=JobQueue(db.engine))
+        undo.pop_all()
+    return state
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name; nothing is made or connected yet."""
+    if settings.database_url:
+        return Database.postgresql(settings.database_url)
+    return Database.sqlite(database_path(settings))
 
 
 def database_path(settings: Settings) -> Path:
     return settings.data_dir / "telamon.db"
+
+
+def upgrade_schema(settings: Settings) -> None:
+    """``telamon db upgrade``. Several at once wait for each other."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise unwritable(settings.data_dir, error) from error
+    with contextlib.closing(open_database(settings)) as db:
+        if not db.is_shared:
+            migrate(db)
+            return
+        with _alone(db):
+            migrate(db)
+
+
+@contextlib.contextmanager
+def _alone(db: Database) -> Iterator[None]:
+    """Tried again and again: the job engine's indexes are made without locks, and for that
+    PostgreSQL waits for every statement that runs, also for one that waits for a lock."""
+    lock = AdvisoryLock(db.engine, "schema")
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(lock.held(shared=False, wait_seconds=0))
+                break
+            except TimeoutError:
+                time.sleep(_POLL_SECONDS)
+        yield
+
+
+def migrate(db: Database) -> None:
+    """Bring Telamon's tables and those of the job engine to this version of the program."""
+    db.migrate()
+    migrate_jobs(db.engine)
+
+
+def require_schema(db: Database) -> None:
+    """Raises ConfigurationError unless ``migrate`` was called by this version of the program."""
+    db.require_schema()
+    require_job_schema(db.engine)
+
+
+def _require_key(settings: Settings, is_needed: bool) -> None:
+    if is_needed and not settings.key_file.exists():
+        database = "the database" if settings.database_url else str(database_path(settings))
+        raise ConfigurationError(
+            f"The master key file {settings.key_file} is missing, and {database} holds secrets "
+            "sealed with it: put it back, or name it in TELAMON_MASTER_KEY_FILE."
+        )
+
+
+def _sealer(settings: Settings, db: Database) -> Sealer:
+    try:
+        create_master_key(settings.key_file)
+    except OSError as error:
+        raise unwritable(settings.data_dir, error) from error
+    sealer = Sealer(read_master_key(settings.key_file))
+    mark = db.look(installation.sealed_mark)
+    if mark is None:
+        db.transact(
+            lambda tx: installation.put_sealed_mark(tx, sealer.seal(_MARK, place=_MARK_PLACE))
+        )
+        mark = db.look(installation.sealed_mark)
+        assert mark is not None
+    try:
+        sealer.open(mark, place=_MARK_PLACE)
+    except SecretUnreadable as error:
+        raise ConfigurationError(
+            f"The master key file {settings.key_file} (TELAMON_MASTER_KEY_FILE) is not the one that "
+            "the secrets in the database are sealed with: every process on one database needs the "
+            "same."
+        ) from error
+    return sealer
 
 
 def mongod_program(settings: Settings) -> Path | None:

@@ -5,10 +5,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from telamon.model.access import ApiKey, Organization, Project
 from telamon.state import api_keys, organizations, projects
+from telamon.state.inserting import insert_once
 from telamon.state.moments import to_seconds
 from telamon.state.tables import api_key, digest_use, organization, project
 
@@ -99,12 +99,6 @@ def record_digest_use(
 ) -> bool:
     """Mark a (nonce, nc) as used; False if it was already. Expired marks are swept on the way."""
     tx.execute(digest_use.delete().where(digest_use.c.expires_at < to_seconds(now)))
-    try:
-        tx.execute(
-            digest_use.insert().values(
-                nonce=nonce, nonce_count=nonce_count, expires_at=to_seconds(expires_at)
-            )
-        )
-    except IntegrityError:
-        return False
-    return True
+    return insert_once(
+        tx, digest_use, nonce=nonce, nonce_count=nonce_count, expires_at=to_seconds(expires_at)
+    )

@@ -8,12 +8,14 @@ import sqlalchemy as sa
 metadata = sa.MetaData()
 
 _ID = sa.String(24)
+# Compared and ordered byte by byte, also where the database's own order is that of a language.
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 organization = sa.Table(
     "organization",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("requires_access_list", sa.Boolean, nullable=False),
     sa.Column("skips_default_alerts", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -26,7 +28,7 @@ project = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("has_default_alerts", sa.Boolean, nullable=False, server_default=sa.true()),
@@ -51,15 +53,15 @@ api_key_role = sa.Table(
     "api_key_role",
     metadata,
     sa.Column("api_key_id", _ID, sa.ForeignKey("api_key.id"), primary_key=True),
-    sa.Column("role", sa.Text, primary_key=True),
-    sa.Column("group_id", sa.Text, primary_key=True),  # empty: the whole organization
+    sa.Column("role", _TEXT, primary_key=True),
+    sa.Column("group_id", _TEXT, primary_key=True),  # empty: the whole organization
 )
 
 api_key_access = sa.Table(
     "api_key_access",
     metadata,
     sa.Column("api_key_id", _ID, sa.ForeignKey("api_key.id"), primary_key=True),
-    sa.Column("cidr_block", sa.Text, primary_key=True),
+    sa.Column("cidr_block", _TEXT, primary_key=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
 
@@ -67,7 +69,7 @@ network_permission = sa.Table(
     "network_permission",
     metadata,
     sa.Column("group_id", _ID, sa.ForeignKey("project.id"), primary_key=True),
-    sa.Column("entry", sa.Text, primary_key=True),
+    sa.Column("entry", _TEXT, primary_key=True),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger),
@@ -78,7 +80,7 @@ service_account = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False, index=True),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
@@ -87,15 +89,15 @@ service_account_role = sa.Table(
     "service_account_role",
     metadata,
     sa.Column("service_account_id", _ID, sa.ForeignKey("service_account.id"), primary_key=True),
-    sa.Column("role", sa.Text, primary_key=True),
-    sa.Column("group_id", sa.Text, primary_key=True),  # empty: the whole organization
+    sa.Column("role", _TEXT, primary_key=True),
+    sa.Column("group_id", _TEXT, primary_key=True),  # empty: the whole organization
 )
 
 service_account_access = sa.Table(
     "service_account_access",
     metadata,
     sa.Column("service_account_id", _ID, sa.ForeignKey("service_account.id"), primary_key=True),
-    sa.Column("cidr_block", sa.Text, primary_key=True),
+    sa.Column("cidr_block", _TEXT, primary_key=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
 
@@ -149,7 +151,7 @@ instance = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("group_id", _ID, sa.ForeignKey("project.id"), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("managed", sa.Boolean, nullable=False),
@@ -164,6 +166,8 @@ instance = sa.Table(
     sa.Column("termination_protection", sa.Boolean, nullable=False),
     sa.Column("continuous_backup", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),  # of making or deleting it
+    # Of a managed one on a fleet: the data directory, and so the machine, where its mongod is.
+    sa.Column("machine", _ID),
     # Deleted and shown as such at least once: gone for everybody.
     sa.Column("deleted_at", sa.BigInteger),
     sa.Column("gone", sa.Boolean, nullable=False, default=False),
@@ -217,8 +221,8 @@ snapshot_collection = sa.Table(
     sa.Column(
         "snapshot_id", _ID, sa.ForeignKey("snapshot.id", ondelete="CASCADE"), primary_key=True
     ),
-    sa.Column("database", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("database", _TEXT, primary_key=True),
+    sa.Column("name", _TEXT, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("documents", sa.BigInteger, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
@@ -273,4 +277,23 @@ restore_job = sa.Table(
         sqlite_where=sa.text("finished_at IS NULL"),
         postgresql_where=sa.text("finished_at IS NULL"),
     ),
+)
+
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("machine", _ID, nullable=False),
+    sa.Column("has_mongod", sa.Boolean, nullable=False),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("beat_at", sa.BigInteger, nullable=False),  # by the clock of the database
+)
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    # What every process that shares the database must be able to open with its master key.
+    sa.Column("sealed_mark", sa.LargeBinary, nullable=False),
+    sa.Column("repository_id", sa.Text),
 )

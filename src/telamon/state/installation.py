@@ -1,0 +1,20 @@
+"""The row of what all processes that share a database must have in common."""
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from telamon.state.inserting import insert_once
+from telamon.state.tables import installation
+
+_NUMBER = 1
+
+
+def sealed_mark(tx: Connection) -> bytes | None:
+    """What the first process sealed with its master key; None before there was one."""
+    found = tx.execute(sa.select(installation.c.sealed_mark)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def put_sealed_mark(tx: Connection, sealed: bytes) -> None:
+    """Unless there is one."""
+    insert_once(tx, installation, number=_NUMBER, sealed_mark=sealed)

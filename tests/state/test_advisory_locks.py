@@ -1,0 +1,99 @@
+"""Locks that connections of PostgreSQL hold."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from telamon.errors import Unavailable
+from telamon.state.advisory_locks import AdvisoryLock
+from telamon.state.database import Database
+from tests.databases import PostgresMaker, opened
+
+KILL_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture
+def db(postgres: PostgresMaker) -> Iterator[Database]:
+    with opened(postgres) as db:
+        yield db
+
+
+@pytest.fixture
+def lock(db: Database) -> AdvisoryLock:
+    return AdvisoryLock(db.engine, "repository")
+
+
+def test_many_share_it_and_one_is_alone(lock: AdvisoryLock) -> None:
+    with ExitStack() as stack:
+        for _ in range(3):
+            check = stack.enter_context(lock.held(shared=True, wait_seconds=0))
+            check()
+        with pytest.raises(TimeoutError), lock.held(shared=False, wait_seconds=0):
+            pass
+    with (
+        lock.held(shared=False, wait_seconds=0),
+        pytest.raises(TimeoutError),
+        lock.held(shared=True, wait_seconds=0),
+    ):
+        pass
+
+
+def test_locks_of_other_names_and_databases_are_others(
+    db: Database, lock: AdvisoryLock, postgres: PostgresMaker
+) -> None:
+    with (
+        opened(postgres) as elsewhere,
+        lock.held(shared=False, wait_seconds=0),
+        AdvisoryLock(db.engine, "schema").held(shared=False, wait_seconds=0),
+        AdvisoryLock(elsewhere.engine, "repository").held(shared=False, wait_seconds=0),
+    ):
+        pass
+
+
+def test_it_is_waited_for_in_the_order_of_asking(db: Database, lock: AdvisoryLock) -> None:
+    """So nobody who wants it alone waits for ever while others share it by turns."""
+    order: list[str] = []
+
+    def alone() -> None:
+        with lock.held(shared=False, wait_seconds=None):
+            order.append("alone")
+
+    def shared() -> None:
+        with lock.held(shared=True, wait_seconds=60):
+            order.append("shared")
+
+    threads = [threading.Thread(target=alone), threading.Thread(target=shared)]
+    with lock.held(shared=True, wait_seconds=0):
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            _await_waiting(db, number)
+        order.append("first")
+    for thread in threads:
+        thread.join(60)
+
+    assert order == ["first", "alone", "shared"]
+
+
+def test_the_loss_of_its_connection_is_noticed(db: Database, lock: AdvisoryLock) -> None:
+    with lock.held(shared=False, wait_seconds=0) as check:
+        check()
+        with closing(Database.postgresql(db.engine.url.render_as_string(False))) as killer:
+            killer.transact(lambda tx: tx.exec_driver_sql(KILL_OTHERS))
+
+        with pytest.raises(Unavailable, match="lost"):
+            check()
+        with lock.held(shared=False, wait_seconds=0):
+            pass
+        with pytest.raises(Unavailable, match="lost"):
+            check()
+
+
+def _await_waiting(db: Database, count: int) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    while db.look(lambda tx: tx.exec_driver_sql(waiting).scalar_one()) < count:
+        pass
