@@ -133,11 +133,15 @@ class Access:
 
     async def find_key(self, public_key: str) -> KnownKey | None:
         """The key of that name with its digest secret, or None."""
-        stored = await self._db.read(lambda tx: rows.find_api_key(tx, public_key))
-        if stored is None:
-            return None
-        ha1 = self._sealer.open(stored.sealed_ha1, place=_place(stored.key.id))
-        return KnownKey(key=stored.key, ha1=ha1.decode())
+
+        def work(tx: Connection) -> KnownKey | None:
+            stored = rows.find_api_key(tx, public_key)
+            if stored is None:
+                return None
+            ha1 = self._sealer.open(stored.sealed_ha1, place=_place(stored.key.id))
+            return KnownKey(key=stored.key, ha1=ha1.decode())
+
+        return await self._db.recall(("key", public_key), work)
 
     async def require(self, caller: ApiKey, group_id: str, roles: frozenset[Role]) -> None:
         """As ``authorize``, for a caller whose request has yet to be read."""

@@ -163,7 +163,8 @@ class RestoreJobs:
             )
             return restore_job_of(tx, instance, restore_job_id, kind)
 
-        return await self._db.read(work)
+        key = ("restore job", caller, group_id, instance_name, restore_job_id, kind)
+        return await self._db.recall(key, work)
 
     async def list(
         self,
@@ -183,7 +184,8 @@ class RestoreJobs:
             )
             return rows.page(tx, instance.id, limit=limit, offset=offset)
 
-        return await self._db.read(work)
+        key = ("restore jobs", caller, group_id, instance_name, kind, limit, offset)
+        return await self._db.recall(key, work)
 
     @staticmethod
     def _target(

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from telamon.errors import ConfigurationError, Unavailable
 from telamon.state import postgresql
+from telamon.state.memory import Memory
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -40,6 +41,7 @@ class Database:
         self.is_shared = engine.dialect.name == "postgresql"
         """Whether other machines may use it, too: it is PostgreSQL, not a file."""
         self._transactions = postgresql.Transactions(engine) if self.is_shared else None
+        self._memory = None if self.is_shared else Memory(engine)
         # Of its own: whoever waits for a deployment in the usual one must not hold up the database.
         self._threads = (
             ThreadPoolExecutor(postgresql.THREADS, "database") if self.is_shared else None
@@ -67,6 +69,17 @@ class Database:
         if self._threads is None:
             return self.look(work)
         return await self._in_thread(self.look, work)
+
+    async def recall(self, key: Hashable, work: Work[T]) -> T:
+        """As ``read``, of a file only if it was written to since ``work`` was done for this key.
+
+        ``key`` tells what the answer depends on besides the database: names, a caller, a page. What
+        is answered is shared and must not be changed. For the event loop's thread alone.
+        """
+        if self._memory is None:
+            return await self.read(work)
+        with _translated():
+            return self._memory.recall(key, lambda: self.look(work))
 
     def transact(self, work: Work[T]) -> T:
         """As ``run``. What ``work`` has read cannot change before it commits."""
@@ -123,6 +136,8 @@ class Database:
         """Give back every connection."""
         if self._threads is not None:
             self._threads.shutdown()
+        if self._memory is not None:
+            self._memory.close()
         self.engine.dispose()
 
     async def _in_thread(self, act: Callable[[Work[T]], T], work: Work[T]) -> T:
