@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     mongod: Path | None = None
     """The mongod for managed instances; searched for if not set."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Networks whose ``X-Forwarded-For`` is believed, separated by commas."""
+    """Networks whose ``X-Forwarded-For`` and ``-Proto`` are believed, separated by commas."""
     lenient_accept: bool = False
     """Whether v2 serves requests whose ``Accept`` Atlas refuses with 406."""
     atlas_sunset_headers: bool = False

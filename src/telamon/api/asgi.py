@@ -188,7 +188,8 @@ class _Api:
             self._limit(request, route, surface, extra)
             version = self._version(request, route, surface)
             path_params.check(params)
-            address = client_address(request, self._options.trusted_proxies)
+            proxies = self._options.trusted_proxies
+            address = client_address(request, proxies)
             check_address(caller, address, always_listed=route.listed_addresses_only)
             page = paging.page_request(parameters)
             is_pretty = paging.boolean(parameters, "pretty", default=False)
@@ -203,7 +204,7 @@ class _Api:
                     path_params=params,
                     parameters=parameters,
                     page=page,
-                    base_url=f"{base_url(request, self._options.public_url)}{surface.value}",
+                    base_url=f"{base_url(request, self._options.public_url, proxies)}{surface.value}",
                     path=request.scope["path"].removeprefix(surface.value),
                     now=self._clock(),
                     read_body=lambda: read_body(request),

@@ -51,7 +51,7 @@ class OAuth:
     async def _issue(self, request: Request) -> Response:
         address = client_address(request, self._trusted_proxies)
         try:
-            url = f"{base_url(request, self._public_url)}{TOKEN_PATH}"
+            url = f"{base_url(request, self._public_url, self._trusted_proxies)}{TOKEN_PATH}"
             await self._tokens.count_request(address, url)
             form = await _form(request)
             if "grant_type" not in form:

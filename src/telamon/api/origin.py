@@ -26,13 +26,21 @@ def client_address(request: Request, trusted_proxies: tuple[Network, ...]) -> st
     return peer
 
 
-def base_url(request: Request, public_url: str) -> str:
-    """Scheme and host for links, without a slash at the end."""
+def base_url(request: Request, public_url: str, trusted_proxies: tuple[Network, ...]) -> str:
+    """Scheme and host for links, without a slash at the end.
+
+    The scheme is the one that a trusted proxy tells in ``X-Forwarded-Proto``, if one does.
+    """
     if public_url:
         return public_url
+    scheme = request.url.scheme
+    told = request.headers.get("x-forwarded-proto", "").lower()
+    peer = request.client.host if request.client else ""
+    if told in ("http", "https") and is_within(peer, trusted_proxies):
+        scheme = told
     server = request.scope.get("server") or ("localhost", None)
     fallback = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
-    return f"{request.url.scheme}://{request.headers.get('host') or fallback}"
+    return f"{scheme}://{request.headers.get('host') or fallback}"
 
 
 def path_of(scope: Scope) -> str:

@@ -1,6 +1,7 @@
 """Pages of restore jobs: parameters, their defaults and limits, and links."""
 
 import contextlib
+import ipaddress
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,6 +275,29 @@ async def test_links_begin_with_the_public_url_if_there_is_one(five: Crowd, atla
             "rel": "self",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "told", "scheme"),
+    [
+        ("127.0.0.1/32", "https", "https"),
+        ("127.0.0.1/32", "HTTPS", "https"),
+        ("127.0.0.1/32", "http", "http"),
+        ("127.0.0.1/32", "javascript", "http"),
+        ("127.0.0.1/32", "", "http"),
+        ("10.0.0.0/8", "https", "http"),
+    ],
+)
+async def test_a_trusted_proxy_is_believed_about_the_scheme_of_links(
+    five: Crowd, atlas: str, trusted: str, told: str, scheme: str
+) -> None:
+    world, key = five
+    client = world.with_options(key, Options(trusted_proxies=(ipaddress.ip_network(trusted),)))
+
+    answer = await client.get(page_of(atlas), headers={"X-Forwarded-Proto": told})
+
+    (link,) = answer.json()["links"]
+    assert link["href"].startswith(f"{scheme}://telamon.test/")
 
 
 async def test_a_trailing_slash_is_not_in_the_links(client: httpx.AsyncClient, atlas: str) -> None:
