@@ -29,7 +29,8 @@ def read_object(data: bytes, fields: type[Fields], *, read_only: Collection[str]
     """A body as ``fields``, whose names are the wire's.
 
     Fields named in ``read_only`` are ignored, since official clients send them back; any other
-    unknown one is refused by name. Raises kinds of InvalidRequest, each with the field's name.
+    unknown one is refused by name. Clients also send null for what they leave out: an optional
+    field of the body itself that is null is absent. Raises kinds of InvalidRequest, each with the field's name.
     """
     return _object(_decoded(data), fields, read_only)
 
@@ -54,8 +55,12 @@ def _decoded(data: bytes) -> object:
 def _object(found: object, fields: type[Fields], read_only: Collection[str]) -> Fields:
     if not isinstance(found, dict):
         raise InvalidJson
-    known = {field.encode_name for field in msgspec.structs.fields(fields)}
-    kept = {name: value for name, value in found.items() if name in known}
+    known = {field.encode_name: field.required for field in msgspec.structs.fields(fields)}
+    kept = {
+        name: value
+        for name, value in found.items()
+        if name in known and (value is not None or known[name])
+    }
     for name in found:
         if name not in known and name not in read_only:
             raise InvalidAttribute(_legible(name))
