@@ -93,17 +93,17 @@ def drop_user_databases(client: Client) -> None:
 @pytest.fixture(scope="module")
 def server(mongod_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for a module's tests; each uses instances of its own names."""
-    yield from _running(Server(tmp_path_factory.mktemp("data"), mongod_program))
+    yield from running(Server(tmp_path_factory.mktemp("data"), mongod_program))
 
 
 @pytest.fixture
 def own_server(mongod_program: Path, tmp_path: Path) -> Iterator[Server]:
     """One that the test may stop and kill."""
-    yield from _running(Server(tmp_path / "data", mongod_program))
+    yield from running(Server(tmp_path / "data", mongod_program))
 
 
-def _running(server: Server) -> Iterator[Server]:
-    server.start()
+def running(server: Server, **environment: str) -> Iterator[Server]:
+    server.start(**environment)
     try:
         yield server
     finally:
