@@ -58,10 +58,18 @@ def restore_job_ids(server: Server, name: str) -> list[str]:
 
 def unknown_instance(server: Server) -> Json:
     """What Atlas answers about a serverless instance that there is not."""
+    return _not_found("SERVERLESS_INSTANCE", "serverless instance", server)
+
+
+def unknown_cluster(server: Server) -> Json:
+    return _not_found("CLUSTER", "cluster", server)
+
+
+def _not_found(code: str, what: str, server: Server) -> Json:
     return {
-        "detail": f"No serverless instance named {UNKNOWN} exists in group {server.group_id}.",
+        "detail": f"No {what} named {UNKNOWN} exists in group {server.group_id}.",
         "error": 404,
-        "errorCode": "SERVERLESS_INSTANCE_NOT_FOUND",
+        "errorCode": f"{code}_NOT_FOUND",
         "parameters": [UNKNOWN, server.group_id],
         "reason": "Not Found",
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conftest import run_script
-from tests.clients.protected import UNKNOWN, Protected
+from tests.clients.protected import UNKNOWN, Protected, unknown_cluster
 from tests.end_to_end.harness import Json, Server
 
 pytestmark = pytest.mark.xdist_group("clients")
@@ -54,11 +54,4 @@ def test_a_restore_job_is_watched_to_its_end(told: Json, cluster: Protected) -> 
 
 
 def test_an_error_is_read(server: Server, told: Json) -> None:
-    assert told["error"] == {
-        "detail": f"No cluster named {UNKNOWN} exists in group {server.group_id}.",
-        "error": 404,
-        "errorCode": "CLUSTER_NOT_FOUND",
-        "parameters": [UNKNOWN, server.group_id],
-        "reason": "Not Found",
-        "status": 404,
-    }
+    assert told["error"] == {"status": 404, **unknown_cluster(server)}
