@@ -1,5 +1,6 @@
 """The documents name what there is, and their commands work."""
 
+import json
 import os
 import re
 import subprocess
@@ -72,6 +73,16 @@ def test_every_error_code_of_the_checks_is_one_of_the_tree() -> None:
     known = {kind.error_code for kind in _tree(TelamonError)}
 
     assert set(re.findall(r"`([A-Z]{3,}_[A-Z_]+)`", table)) <= known
+
+
+def test_every_client_that_is_driven_is_in_the_api_page() -> None:
+    clients = ROOT / "tests" / "clients"
+    pinned = re.findall(r"^(\w+)==(\S+)$", (clients / "requirements.in").read_text(), re.MULTILINE)
+    pinned += json.loads((clients / "package.json").read_text())["dependencies"].items()
+
+    assert len(pinned) == 4
+    for name, version in pinned:
+        assert f"\n| {name} {version} | " in API
 
 
 def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> None:

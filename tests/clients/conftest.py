@@ -1,8 +1,6 @@
 """One server for all clients, with an instance of each kind to restore."""
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +9,10 @@ from tests.clients import installed
 from tests.clients.protected import Protected, protect
 from tests.clients.tls_front import TlsFront
 from tests.conftest import Mongod, drop_user_databases, running
-from tests.end_to_end.harness import PATIENCE_SECONDS, PROVIDER, Json, Server, wait_for
+from tests.end_to_end.harness import PROVIDER, Server, wait_for
 
 FLEX = {"Accept": "application/vnd.atlas.2024-11-13+json"}
 ACCOUNTS = {"Accept": "application/vnd.atlas.2024-08-05+json"}
-
-Run = Callable[..., Json]
 
 
 @pytest.fixture(scope="package")
@@ -108,21 +104,3 @@ def node_clients(cache: Path) -> Path:
     if missing:
         pytest.skip(missing)
     return installed.node_clients(cache)
-
-
-def run_script(program: str | Path, script: Path, given: Json, environment: dict[str, str]) -> Json:
-    """Run ``script``, hand it ``given`` as JSON, and put together the objects it tells, one a line."""
-    done = subprocess.run(
-        [str(program), str(script)],
-        input=json.dumps(given),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    told: Json = {}
-    for line in done.stdout.splitlines():
-        told |= json.loads(line)
-    return told

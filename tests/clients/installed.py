@@ -5,12 +5,15 @@ A registry that cannot be reached is an error.
 
 import fcntl
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.end_to_end.harness import PATIENCE_SECONDS, Json
 
 HERE = Path(__file__).parent
 NODE_NEEDED = (20, 19)
@@ -35,6 +38,24 @@ def missing_node() -> str | None:
     version = _run("node", "--version").strip()
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     return None if numbers >= NODE_NEEDED else f"node is {version}, older than the clients take"
+
+
+def run_script(program: str | Path, script: Path, given: Json, environment: dict[str, str]) -> Json:
+    """Run ``script``, hand it ``given`` as JSON, and put together the objects it tells, one a line."""
+    done = subprocess.run(
+        [str(program), str(script)],
+        input=json.dumps(given),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told: Json = {}
+    for line in done.stdout.splitlines():
+        told |= json.loads(line)
+    return told
 
 
 def _made(cache: Path, kind: str, locked: list[Path], install: Callable[[Path], None]) -> Path:

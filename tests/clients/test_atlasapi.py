@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import run_script
+from tests.clients.installed import run_script
 from tests.clients.protected import UNKNOWN, Protected, unknown_cluster
 from tests.end_to_end.harness import Json, Server
 

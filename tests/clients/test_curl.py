@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.protected import UNKNOWN, Protected, restore_job_ids, unknown_instance
-from tests.end_to_end.harness import Json, Server, wait_for
+from tests.end_to_end.harness import PATIENCE_SECONDS, Json, Server, wait_for
 
 pytestmark = pytest.mark.xdist_group("clients")
 
@@ -33,7 +33,7 @@ class Curl:
             ["curl", "--silent", "--show-error", "--digest", "--user", self._user, *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 

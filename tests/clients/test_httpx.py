@@ -1,12 +1,14 @@
 """httpx, without waiting for one answer before the next request."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from tests.clients.protected import UNKNOWN, Protected, restore_job_ids, unknown_instance
+from tests.clients.tls_front import TlsFront
 from tests.end_to_end.harness import PATIENCE_SECONDS, V2, Json, Server
 
 pytestmark = pytest.mark.xdist_group("clients")
@@ -77,3 +79,25 @@ async def test_an_error_is_read(server: Server, client: httpx.AsyncClient) -> No
     with pytest.raises(httpx.HTTPStatusError, match="404 Not Found"):
         answer.raise_for_status()
     assert answer.json() == unknown_instance(server)
+
+
+def test_links_lead_through_the_pages_behind_a_proxy(
+    server: Server, front: TlsFront, shop: Protected
+) -> None:
+    """One that ends TLS: links have its scheme and its address."""
+    auth = httpx.DigestAuth(server.key["publicKey"], server.key["privateKey"])
+    trusted = ssl.create_default_context(cafile=str(front.certificate))
+    links = {
+        "next": f"{front.url}/api/atlas/v1.0/groups/{server.group_id}/serverless/shop"
+        "/backup/restoreJobs?itemsPerPage=1"
+    }
+    found: list[str] = []
+    with httpx.Client(auth=auth, verify=trusted, timeout=30) as client:
+        while "next" in links:
+            page = client.get(links["next"]).raise_for_status().json()
+            found += [job["id"] for job in page["results"]]
+            links = {link["rel"]: link["href"] for link in page["links"]}
+
+    assert len(found) >= 2
+    assert found == restore_job_ids(server, "shop")
+    assert links["self"].startswith(f"{front.url}/")
