@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from telamon.api.asgi import Options, create_app
 from telamon.api.call import Services
+from telamon.blobs.memory import MemoryBlobStore
 from telamon.clock import system_clock
 from telamon.ids import new_id
 from telamon.jobs.queue import JobQueue, migrate
@@ -19,9 +20,11 @@ from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.operations.access import Access
 from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
+from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
+from telamon.repository.repository import Repository
 from telamon.state import instances, restore_jobs
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
@@ -48,6 +51,12 @@ def app_with_jobs(folder: Path, jobs: int) -> tuple[ASGIApp, httpx.DigestAuth, s
         ),
         snapshots=Snapshots(db, queue, clock=system_clock, new_id=new_id),
         restore_jobs=RestoreJobs(db, queue, clock=system_clock, new_id=new_id),
+        download_files=DownloadFiles(
+            db,
+            Repository.create(MemoryBlobStore(), secrets.token_bytes),
+            link_key=sealer.derive("download links"),
+            clock=system_clock,
+        ),
     )
     app = create_app(
         services, Options(), nonce_secret=sealer.derive("digest nonces"), clock=system_clock

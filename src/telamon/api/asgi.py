@@ -28,6 +28,7 @@ from telamon.api import (
     clusters_backup,
     clusters_contents,
     clusters_schedule,
+    downloads,
     flex_backup,
     flex_clusters,
     headers,
@@ -110,8 +111,9 @@ def create_app(
             by_path[f"{surface.value}{route.path}"][route.method] = route
     routes = [api.mounted(path, methods) for path, methods in by_path.items()]
     at_the_gate = OAuth(tokens, options.public_url, options.trusted_proxies)
+    fetched = downloads.Downloads(services.download_files)
     application = Starlette(
-        routes=[*routes, *at_the_gate.routes()],
+        routes=[*routes, *at_the_gate.routes(), *fetched.routes()],
         middleware=[Middleware(_Gate, authentication)],
         exception_handlers={HTTPException: _not_routed, Exception: _unexpected},
     )
@@ -133,7 +135,8 @@ class _Gate:
         request = Request(scope, receive)
         send = origin.closing_honestly(request, send)
         path = path_of(scope)
-        if path in oauth.PATHS:  # who comes there has other credentials, or none yet
+        if path in oauth.PATHS or path.startswith(downloads.PREFIX):
+            # Who comes there has other credentials, or none yet.
             await self._app({**scope, "path": path}, receive, send)
             return
         surface = surface_of(path)

@@ -13,6 +13,7 @@ from telamon.api.rate_limits import RateLimits
 from telamon.model.access import ApiKey
 from telamon.operations.access import Access
 from telamon.operations.administration import Administration
+from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
@@ -40,6 +41,7 @@ class Services:
     instances: Instances
     snapshots: Snapshots
     restore_jobs: RestoreJobs
+    download_files: DownloadFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,11 @@ class Call:
     @property
     def instance_name(self) -> str:
         return self.path_params["instanceName"]
+
+    @property
+    def root_url(self) -> str:
+        """Scheme and host."""
+        return self.base_url.removesuffix(self.surface.value)
 
     @property
     def group_url(self) -> str:

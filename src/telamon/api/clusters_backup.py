@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
+from telamon.api import downloads
 from telamon.api.body import read_object
 from telamon.api.call import Call, Link, Reply, Route, Surface, Wire, related
 from telamon.api.serverless_backup import wanted_restore
@@ -66,7 +67,8 @@ class BsonTimestamp(Wire, kw_only=True, frozen=True):
 
 
 class ClusterRestoreJob(Wire, kw_only=True, frozen=True):
-    """``createdAt`` and ``expiresAt`` are v1.0's."""
+    """``createdAt`` and ``expiresAt`` are v1.0's, but for a download's ``expiresAt``. It has no target,
+    and no ``finishedAt`` but for a failure, as recorded."""
 
     cancelled: bool
     created_at: datetime | UnsetType = UNSET
@@ -80,9 +82,9 @@ class ClusterRestoreJob(Wire, kw_only=True, frozen=True):
     id: str
     links: list[Link]
     snapshot_id: str
-    target_cluster_name: str
-    target_deployment_item_name: str
-    target_group_id: str
+    target_cluster_name: str | UnsetType = UNSET
+    target_deployment_item_name: str | UnsetType = UNSET
+    target_group_id: str | UnsetType = UNSET
     timestamp: datetime
 
 
@@ -234,12 +236,12 @@ def _restore_job(call: Call, job: RestoreJob) -> ClusterRestoreJob:
         cancelled=job.cancelled,
         created_at=job.created_at if is_v1 else UNSET,
         delivery_type=job.delivery_type.value,
-        delivery_url=[],
+        delivery_url=downloads.urls(call, job),
         desired_timestamp=BsonTimestamp(),
         expired=job.is_expired(call.now),
-        expires_at=job.expires_at if is_v1 else UNSET,
+        expires_at=job.expires_at if job.is_ready or (is_v1 and job.has_expiry) else UNSET,
         failed=job.failed,
-        finished_at=job.finished_at or UNSET,
+        finished_at=UNSET if job.is_ready else job.finished_at or UNSET,
         id=job.id,
         links=[
             Link(href=f"{here}/backup/restoreJobs/{job.id}", rel="self"),
@@ -248,9 +250,9 @@ def _restore_job(call: Call, job: RestoreJob) -> ClusterRestoreJob:
             Link(href=call.group_url, rel=related("group")),
         ],
         snapshot_id=job.snapshot_id,
-        target_cluster_name=job.target_cluster_name,
-        target_deployment_item_name=job.target_deployment_item_name,
-        target_group_id=job.target_group_id,
+        target_cluster_name=job.target_cluster_name or UNSET,
+        target_deployment_item_name=job.target_deployment_item_name or UNSET,
+        target_group_id=job.target_group_id or UNSET,
         timestamp=job.snapshot_taken_at,
     )
 

@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 
 from msgspec import UNSET, UnsetType, field
 
+from telamon.api import downloads
 from telamon.api.body import read_object
 from telamon.api.call import Call, Reply, Route, Surface, Wire
 from telamon.errors import (
-    FeatureUnsupported,
     InvalidAttribute,
     InvalidClusterName,
     InvalidGroupId,
@@ -18,6 +18,7 @@ from telamon.ids import is_id
 from telamon.model.instance import InstanceKind, is_instance_name
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.snapshot import Snapshot, SnapshotStatus
+from telamon.operations.downloads import OFFERED_FOR
 from telamon.operations.restore_jobs import NewRestoreJob
 
 _KIND = InstanceKind.FLEX
@@ -73,9 +74,10 @@ class FlexRestoreJob(Wire, kw_only=True, frozen=True):
     restore_scheduled_date: datetime
     snapshot_finished_date: datetime
     snapshot_id: str
+    snapshot_url: str | UnsetType = UNSET
     status: str
-    target_deployment_item_name: str
-    target_project_id: str
+    target_deployment_item_name: str | UnsetType = UNSET
+    target_project_id: str | UnsetType = UNSET
 
 
 class _NewRestoreJob(Wire, kw_only=True, frozen=True):
@@ -138,30 +140,35 @@ async def create_restore_job(call: Call) -> Reply:
 
 
 async def download(call: Call) -> Reply:
-    """Refused, once it is known that it could be done."""
-    await call.services.restore_jobs.require_creator(
-        call.caller, call.group_id, call.instance_name, _KIND
-    )
+    """Answers the restore job, as a restore does."""
+    restore_jobs = call.services.restore_jobs
+    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, _KIND)
     body = read_object(await call.read_body(), _NewDownload, read_only=("links",))
     if not is_id(body.snapshot_id):
         raise InvalidAttribute("snapshotId")
-    await call.services.snapshots.get(
-        call.caller, call.group_id, call.instance_name, body.snapshot_id, _KIND
+    new = _download_of(body.snapshot_id)
+    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new, _KIND)
+    return Reply(body=_restore_job(call, job))
+
+
+def _download_of(snapshot_id: str) -> NewRestoreJob:
+    return NewRestoreJob(
+        delivery_type=DeliveryType.DOWNLOAD,
+        snapshot_id=snapshot_id,
+        target_group_id="",
+        target_cluster_name="",
     )
-    raise FeatureUnsupported("downloads of snapshots")
 
 
 def _wanted(data: bytes, group_id: str) -> NewRestoreJob:
     body = read_object(data, _NewRestoreJob, read_only=_READ_ONLY)
-    for name, value in (
-        ("snapshotId", body.snapshot_id),
-        ("targetDeploymentItemName", body.target_deployment_item_name),
-    ):
-        if not value:
-            raise MissingAttribute(name)
+    if not body.snapshot_id:
+        raise MissingAttribute("snapshotId")
     target_group_id = body.target_project_id or group_id
     if not is_id(body.snapshot_id):
         raise InvalidAttribute("snapshotId")
+    if not body.target_deployment_item_name:  # so the Atlas CLI asks for a download
+        return _download_of(body.snapshot_id)
     if not is_id(target_group_id):
         raise InvalidGroupId(target_group_id)
     if not is_instance_name(body.target_deployment_item_name):
@@ -187,9 +194,12 @@ def _snapshot(found: Snapshot) -> FlexSnapshot:
 
 
 def _restore_job(call: Call, job: RestoreJob) -> FlexRestoreJob:
+    is_download = job.delivery_type is DeliveryType.DOWNLOAD
+    expires_at = job.created_at + (OFFERED_FOR if is_download else _EXPIRES_AFTER)
+    urls = downloads.urls(call, job)
     return FlexRestoreJob(
-        delivery_type="RESTORE",
-        expiration_date=job.created_at + _EXPIRES_AFTER,
+        delivery_type="DOWNLOAD" if is_download else "RESTORE",
+        expiration_date=job.expires_at if job.is_ready else expires_at,
         id=job.id,
         instance_name=call.instance_name,
         project_id=job.group_id,
@@ -197,9 +207,10 @@ def _restore_job(call: Call, job: RestoreJob) -> FlexRestoreJob:
         restore_scheduled_date=job.created_at,
         snapshot_finished_date=job.snapshot_finished_at or job.snapshot_taken_at,
         snapshot_id=job.snapshot_id,
+        snapshot_url=urls[0] if urls else UNSET,
         status=_RESTORE_STATUS[job.stage],
-        target_deployment_item_name=job.target_cluster_name,
-        target_project_id=job.target_group_id,
+        target_deployment_item_name=job.target_cluster_name or UNSET,
+        target_project_id=job.target_group_id or UNSET,
     )
 
 

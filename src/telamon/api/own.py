@@ -76,8 +76,8 @@ class RestoreJobView(Wire, kw_only=True, frozen=True):
     size_bytes_total: int
     snapshot_id: str
     stage: str
-    target_cluster_name: str
-    target_group_id: str
+    target_cluster_name: str | UnsetType = UNSET
+    target_group_id: str | UnsetType = UNSET
 
 
 async def attach_instance(call: Call) -> Reply:
@@ -186,8 +186,8 @@ def _restore_job(job: RestoreJob) -> RestoreJobView:
         size_bytes_total=job.size_bytes_total,
         snapshot_id=job.snapshot_id,
         stage=job.stage.value,
-        target_cluster_name=job.target_cluster_name,
-        target_group_id=job.target_group_id,
+        target_cluster_name=job.target_cluster_name or UNSET,
+        target_group_id=job.target_group_id or UNSET,
     )
 
 

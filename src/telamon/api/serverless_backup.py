@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import UNSET, UnsetType, field
 
-from telamon.api import v1, v2
+from telamon.api import downloads, v1, v2
 from telamon.api.body import read_object
 from telamon.api.call import Call, Reply, Route, Surface, Wire
 from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId, MissingAttribute
@@ -108,19 +108,20 @@ def wanted_restore(data: bytes) -> NewRestoreJob:
     snapshot_id = body.snapshot_id or ""
     target_cluster_name = body.target_cluster_name or ""
     target_group_id = body.target_group_id or ""
-    if delivery_type is DeliveryType.AUTOMATED:
-        for name, value in (
-            ("snapshotId", snapshot_id),
-            ("targetClusterName", target_cluster_name),
-            ("targetGroupId", target_group_id),
-        ):
+    if delivery_type is not DeliveryType.POINT_IN_TIME:
+        required = [("snapshotId", snapshot_id)]
+        if delivery_type is DeliveryType.AUTOMATED:
+            required.append(("targetClusterName", target_cluster_name))
+            required.append(("targetGroupId", target_group_id))
+        for name, value in required:
             if not value:
                 raise MissingAttribute(name)
         if not is_id(snapshot_id):
             raise InvalidAttribute("snapshotId")
-        if not is_id(target_group_id):
+        # A download has no target, and official clients send empty ones; what is there is checked.
+        if target_group_id and not is_id(target_group_id):
             raise InvalidGroupId(target_group_id)
-        if not is_instance_name(target_cluster_name):
+        if target_cluster_name and not is_instance_name(target_cluster_name):
             raise InvalidClusterName(target_cluster_name)
     return NewRestoreJob(
         delivery_type=delivery_type,
@@ -132,10 +133,17 @@ def wanted_restore(data: bytes) -> NewRestoreJob:
 
 def _rendered_job(call: Call, job: RestoreJob) -> Wire:
     is_expired = job.is_expired(call.now)
+    delivery_url = downloads.urls(call, job)
     if call.surface is Surface.V1:
-        return v1.restore_job(job, is_expired=is_expired)
+        return v1.restore_job(job, is_expired=is_expired, delivery_url=delivery_url)
     here = f"{call.group_url}/serverless/{call.instance_name}"
-    return v2.restore_job(job, is_expired=is_expired, group_url=call.group_url, instance_url=here)
+    return v2.restore_job(
+        job,
+        is_expired=is_expired,
+        delivery_url=delivery_url,
+        group_url=call.group_url,
+        instance_url=here,
+    )
 
 
 def _rendered_snapshot(call: Call, snapshot: Snapshot) -> Wire:

@@ -14,15 +14,15 @@ class ServerlessRestoreJob(Wire, kw_only=True, frozen=True):
     delivery_type: str
     delivery_url: list[str]
     expired: bool
-    expires_at: datetime
+    expires_at: datetime | UnsetType = UNSET
     failed: bool
     finished_at: datetime | UnsetType = UNSET
     id: str
     links: list[Link]
     snapshot_id: str
-    target_cluster_name: str
-    target_deployment_item_name: str
-    target_group_id: str
+    target_cluster_name: str | UnsetType = UNSET
+    target_deployment_item_name: str | UnsetType = UNSET
+    target_group_id: str | UnsetType = UNSET
     timestamp: datetime
 
 
@@ -39,14 +39,19 @@ class ServerlessSnapshot(Wire, kw_only=True, frozen=True):
 
 
 def restore_job(
-    job: model.RestoreJob, *, is_expired: bool, group_url: str, instance_url: str
+    job: model.RestoreJob,
+    *,
+    is_expired: bool,
+    delivery_url: list[str],
+    group_url: str,
+    instance_url: str,
 ) -> ServerlessRestoreJob:
     return ServerlessRestoreJob(
         cancelled=job.cancelled,
         delivery_type=job.delivery_type.value,
-        delivery_url=[],
+        delivery_url=delivery_url,
         expired=is_expired,
-        expires_at=job.expires_at,
+        expires_at=job.expires_at if job.has_expiry else UNSET,
         failed=job.failed,
         finished_at=job.finished_at or UNSET,
         id=job.id,
@@ -59,9 +64,9 @@ def restore_job(
             Link(href=group_url, rel=related("group")),
         ],
         snapshot_id=job.snapshot_id,
-        target_cluster_name=job.target_cluster_name,
-        target_deployment_item_name=job.target_deployment_item_name,
-        target_group_id=job.target_group_id,
+        target_cluster_name=job.target_cluster_name or UNSET,
+        target_deployment_item_name=job.target_deployment_item_name or UNSET,
+        target_group_id=job.target_group_id or UNSET,
         timestamp=job.snapshot_taken_at,
     )
 

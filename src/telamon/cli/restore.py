@@ -76,7 +76,7 @@ def list_(name: str) -> None:
     with Client(load_client_settings()) as client:
         path = f"/serverless/{name}/backup/restoreJobs?itemsPerPage=500"
         for job in client.atlas("GET", path)["results"]:
-            print(f"{job['id']}  {_outcome(job)}  {job['snapshotId']}  {job['targetClusterName']}")
+            print(f"{job['id']}  {_outcome(job)}  {job['snapshotId']}  {_delivery(job)}")
 
 
 def _amounts(job: dict[str, Any]) -> tuple[Amount, ...]:
@@ -91,3 +91,10 @@ def _outcome(job: dict[str, Any]) -> str:
     if job["failed"]:
         return "failed"
     return f"finished {job['finishedAt']}" if "finishedAt" in job else "running"
+
+
+def _delivery(job: dict[str, Any]) -> str:
+    """Where the data goes."""
+    if job["deliveryType"] == "download":
+        return str(job["deliveryUrl"][0]) if job["deliveryUrl"] else "download"
+    return str(job["targetClusterName"])

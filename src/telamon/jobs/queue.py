@@ -24,6 +24,7 @@ class JobKind(StrEnum):
     TAKE_SNAPSHOT = "take_snapshot"
     DELETE_SNAPSHOT = "delete_snapshot"
     RESTORE = "restore"
+    PREPARE_DOWNLOAD = "prepare_download"
 
 
 def jobs_table(tx: Connection) -> sa.TableClause:

@@ -22,11 +22,12 @@ class RestoreStage(StrEnum):
     QUEUED = "queued"
     """No worker has taken it up."""
     LOADING = "loading"
-    """Documents go into shadow namespaces; the target's own data is untouched."""
+    """Documents go into shadow namespaces; the target's own data is untouched. Or a download is being
+    prepared: every chunk is read once."""
     SWAPPING = "swapping"
     """Shadows take the places of the target's namespaces."""
     FINISHED = "finished"
-    """The target holds the snapshot."""
+    """The target holds the snapshot, or the download can be fetched."""
     FAILED = "failed"
     """It ended without; ``failure`` says why and what the target holds."""
 
@@ -36,7 +37,10 @@ class RestoreJob:
     """A request to restore one snapshot.
 
     ``sequence`` numbers the jobs of the snapshot's instance from 1, without gaps, in the order
-    they were made. ``snapshot_taken_at`` is the moment whose data the target gets.
+    they were made. ``snapshot_taken_at`` is the moment whose data the target gets. A download has no
+    target: ``target_instance_id`` is None, and the other fields of the target are what the caller
+    wrote there, most likely nothing. ``expires_at`` is when the job's record is not kept any more; of
+    a download that is ready, when it cannot be fetched any more.
     """
 
     id: str
@@ -47,7 +51,7 @@ class RestoreJob:
     snapshot_id: str
     snapshot_taken_at: datetime
     target_group_id: str
-    target_instance_id: str
+    target_instance_id: str | None
     target_cluster_name: str
     target_deployment_item_name: str
     created_at: datetime
@@ -72,6 +76,20 @@ class RestoreJob:
     def failed(self) -> bool:
         return self.stage is RestoreStage.FAILED
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is a download that can be fetched, or could until it expired."""
+        return self._is_download and self.stage is RestoreStage.FINISHED
+
+    @property
+    def has_expiry(self) -> bool:
+        """Whether ``expires_at`` means anything: it does not in a download that is not ready."""
+        return self.is_ready or not self._is_download
+
     def is_expired(self, now: datetime) -> bool:
-        """Whether the time that the job's record is promised to be kept is over."""
-        return now >= self.expires_at
+        """Whether ``expires_at`` has come."""
+        return self.has_expiry and now >= self.expires_at
+
+    @property
+    def _is_download(self) -> bool:
+        return self.delivery_type is DeliveryType.DOWNLOAD

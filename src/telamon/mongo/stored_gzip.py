@@ -29,7 +29,7 @@ def file_bytes(content_bytes: int) -> int:
     return whole * _member_bytes(MEMBER_CONTENT_BYTES) + (_member_bytes(rest) if rest else 0)
 
 
-def read(content: Content, content_bytes: int, start: int, end: int) -> Generator[memoryview]:
+def read(content: Content, content_bytes: int, start: int, end: int) -> Generator[bytes]:
     """The bytes of the file from ``start`` to before ``end``, a member's at a time.
 
     ``start`` and ``end`` lie in the file. Asks for the content of the members that the range
@@ -45,7 +45,7 @@ def read(content: Content, content_bytes: int, start: int, end: int) -> Generato
     with closing(content(content_start, content_end)) as pieces:
         for joined in _joined(pieces):
             member = _member(joined)
-            yield memoryview(member)[max(start - position, 0) : end - position]
+            yield member[max(start - position, 0) : end - position]
             position += len(member)
 
 

@@ -11,9 +11,6 @@ Until 2 the target's own data is untouched. Killed in 1, the job loads again; ki
 goes on where it was.
 """
 
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,9 +36,11 @@ from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.snapshot import Snapshot, SnapshotStatus
 from telamon.mongo.connect import Client, connected
+from telamon.mongo.fill import Progress as Told
 from telamon.mongo.restore import Restore
 from telamon.operations.access import authorize
 from telamon.operations.credentials import Credentials
+from telamon.operations.downloads import Downloads
 from telamon.operations.kinds import (
     RESTORE_CREATORS,
     RESTORE_READERS,
@@ -50,6 +49,7 @@ from telamon.operations.kinds import (
     restore_job_of,
     snapshot_of,
 )
+from telamon.operations.progress import Progress, unnoticed
 from telamon.repository.repository import Repository
 from telamon.state import instances
 from telamon.state import restore_jobs as rows
@@ -57,7 +57,6 @@ from telamon.state.database import Database
 
 RECORD_KEPT_DAYS = 365
 _ATTEMPTS_AT_MOST = 3
-_PROGRESS_SECONDS = 0.5
 _DISCARD_SECONDS = 2.0
 
 _log = structlog.get_logger()
@@ -65,7 +64,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRestoreJob:
-    """What a caller asks for."""
+    """What a caller asks for. A download's target is whatever the caller wrote, or nothing."""
 
     delivery_type: DeliveryType
     snapshot_id: str
@@ -81,6 +80,7 @@ class RestoreJobs:
         self._queue = queue
         self._clock = clock
         self._new_id = new_id
+        self._downloads = Downloads(queue, clock)
 
     async def require_creator(
         self, caller: ApiKey, group_id: str, instance_name: str, kind: InstanceKind | None
@@ -102,22 +102,26 @@ class RestoreJobs:
         """Ask for a restore of one of the instance's snapshots; it is queued when this returns.
 
         The target is of any kind. Raises SnapshotNotFound, what ``named`` does (source or target),
-        CannotRestoreToTarget, RestoreNotPossible, RestoreInProgress.
+        CannotRestoreToTarget, RestoreNotPossible, RestoreInProgress; for a download what
+        ``Downloads.require`` does.
         """
 
         def work(tx: Connection) -> RestoreJob:
             source = find_of_kind(
                 tx, caller, group_id, instance_name, kind, roles=RESTORE_CREATORS[kind]
             )
-            if new.delivery_type is not DeliveryType.AUTOMATED:
+            if new.delivery_type is DeliveryType.POINT_IN_TIME:
                 raise FeatureUnsupported(f"deliveryType {new.delivery_type.value}")
             snapshot = snapshot_of(tx, source, new.snapshot_id, kind)
+            if new.delivery_type is DeliveryType.DOWNLOAD:
+                self._downloads.require(tx, snapshot)
+                return self._downloads.ask(tx, self._restore_job(tx, source, snapshot, new, None))
             if snapshot.status is not SnapshotStatus.COMPLETED:
                 raise RestoreNotPossible(
                     f"the snapshot {snapshot.id} is {snapshot.status.value}, not completed"
                 )
             target = self._target(tx, caller, group_id, new, kind)
-            job = self._restore_job(tx, source, snapshot, target)
+            job = self._restore_job(tx, source, snapshot, new, target)
             rows.insert(tx, job)
             self._queue.enqueue(tx, JobKind.RESTORE, job.id, lock=target.id)
             return job
@@ -132,13 +136,16 @@ class RestoreJobs:
         restore_job_id: str,
         kind: InstanceKind,
     ) -> None:
-        """End a job that no worker has begun. Raises RestoreJobNotFound, CannotCancel."""
+        """End a job that no worker has begun, or a download. Raises RestoreJobNotFound, CannotCancel."""
 
         def work(tx: Connection) -> None:
             instance = find_of_kind(
                 tx, caller, group_id, instance_name, kind, roles=RESTORE_CREATORS[kind]
             )
             job = restore_job_of(tx, instance, restore_job_id, kind)
+            if job.delivery_type is DeliveryType.DOWNLOAD:
+                self._downloads.cancel(tx, job)
+                return
             if job.finished_at is not None:
                 raise CannotCancel(job.id, "it has ended")
             failure = "It was cancelled before it began. The target's own data is as it was."
@@ -206,7 +213,12 @@ class RestoreJobs:
         return target
 
     def _restore_job(
-        self, tx: Connection, source: Instance, snapshot: Snapshot, target: Instance
+        self,
+        tx: Connection,
+        source: Instance,
+        snapshot: Snapshot,
+        new: NewRestoreJob,
+        target: Instance | None,
     ) -> RestoreJob:
         now = self._clock()
         assert snapshot.taken_at is not None
@@ -215,13 +227,13 @@ class RestoreJobs:
             group_id=source.group_id,
             instance_id=source.id,
             sequence=instances.next_restore_job(tx, source.id),
-            delivery_type=DeliveryType.AUTOMATED,
+            delivery_type=new.delivery_type,
             snapshot_id=snapshot.id,
             snapshot_taken_at=snapshot.taken_at,
-            target_group_id=target.group_id,
-            target_instance_id=target.id,
-            target_cluster_name=target.name,
-            target_deployment_item_name=target.deployment_item_name,
+            target_group_id=new.target_group_id,
+            target_instance_id=target.id if target else None,
+            target_cluster_name=target.name if target else new.target_cluster_name,
+            target_deployment_item_name=target.deployment_item_name if target else "",
             created_at=now,
             expires_at=now + timedelta(days=RECORD_KEPT_DAYS),
             finished_at=None,
@@ -280,17 +292,7 @@ class RunRestore:
         job, uri = self._find(restore_job_id)
         if job.finished_at is not None:
             return True
-        progress = _Progress(
-            lambda documents, size_bytes, namespaces: self._db.transact(
-                lambda tx: rows.set_progress(
-                    tx,
-                    restore_job_id,
-                    documents=documents,
-                    size_bytes=size_bytes,
-                    namespaces=namespaces,
-                )
-            )
-        )
+        progress = Progress(self._db, restore_job_id).add
         with connected(uri) as client:
             self._restore(client, job, progress).load()
         return False
@@ -299,14 +301,14 @@ class RunRestore:
         job, uri = self._find(restore_job_id)
         self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id))
         with connected(uri) as client:
-            self._restore(client, job, _Progress(None)).swap()
+            self._restore(client, job, unnoticed).swap()
 
     def _discard(self, restore_job_id: str) -> None:
         """Take the shadows away if the target lets us; if not, the next restore does."""
         try:
             job, uri = self._find(restore_job_id)
             with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
-                self._restore(client, job, _Progress(None)).discard()
+                self._restore(client, job, unnoticed).discard()
         except TelamonError as error:
             _log.warning(
                 "shadows_left",
@@ -318,41 +320,18 @@ class RunRestore:
     def _find(self, restore_job_id: str) -> tuple[RestoreJob, str]:
         def work(tx: Connection) -> tuple[RestoreJob, str]:
             job = rows.by_id(tx, restore_job_id)
+            assert job.target_instance_id is not None
             target = instances.by_id(tx, job.target_instance_id)
             return job, self._credentials.uri(tx, target)
 
         return self._db.look(work)
 
-    def _restore(self, client: Client, job: RestoreJob, progress: "_Progress") -> Restore:
+    def _restore(self, client: Client, job: RestoreJob, progress: Told) -> Restore:
         manifest = self._repository.manifest(job.snapshot_id)
         return Restore(
             client,
             job_id=job.id,
             collections=manifest.collections,
             documents=self._repository.documents,
-            progress=progress.add,
+            progress=progress,
         )
-
-
-class _Progress:
-    """Adds up what several threads restore, and tells it now and then, if anybody listens."""
-
-    def __init__(self, tell: Callable[[int, int, int], None] | None) -> None:
-        self._tell = tell
-        self._guard = threading.Lock()
-        self._documents = 0
-        self._size_bytes = 0
-        self._namespaces = 0
-        self._told_at = float("-inf")
-
-    def add(self, documents: int, size_bytes: int, namespaces: int) -> None:
-        if self._tell is None:
-            return
-        with self._guard:
-            self._documents += documents
-            self._size_bytes += size_bytes
-            self._namespaces += namespaces
-            if time.monotonic() - self._told_at < _PROGRESS_SECONDS:
-                return
-            self._told_at = time.monotonic()
-            self._tell(self._documents, self._size_bytes, self._namespaces)

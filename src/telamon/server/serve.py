@@ -17,9 +17,11 @@ from telamon.errors import ConfigurationError
 from telamon.ids import new_id
 from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
+from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
+from telamon.repository.repository import Repository
 from telamon.server.locks import process_lock
 from telamon.server.repository import open_repository, place_of
 from telamon.server.state import State, mongod_program, prepared_state
@@ -38,13 +40,13 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     listener = _listen(settings)
     with listener, process_lock(settings.data_dir, "serve"):
         state = prepared_state(settings)
-        # The API needs no repository; a worker that cannot open it would start again and again.
-        open_repository(place_of(settings))
-        asyncio.run(_serve(settings, state, listener, announce))
+        # For downloads; and a worker that cannot open it would start again and again.
+        repository = open_repository(place_of(settings))
+        asyncio.run(_serve(settings, state, repository, listener, announce))
         state.db.close()
 
 
-def _services(settings: Settings, state: State) -> Services:
+def _services(settings: Settings, state: State, repository: Repository) -> Services:
     db, queue = state.db, state.queue
     return Services(
         access=state.access,
@@ -59,17 +61,24 @@ def _services(settings: Settings, state: State) -> Services:
         ),
         snapshots=Snapshots(db, queue, clock=system_clock, new_id=new_id),
         restore_jobs=RestoreJobs(db, queue, clock=system_clock, new_id=new_id),
+        download_files=DownloadFiles(
+            db,
+            repository,
+            link_key=state.sealer.derive("download links"),
+            clock=system_clock,
+        ),
     )
 
 
 async def _serve(
     settings: Settings,
     state: State,
+    repository: Repository,
     listener: socket.socket,
     announce: Callable[[str], None],
 ) -> None:
     app = create_app(
-        _services(settings, state),
+        _services(settings, state, repository),
         Options(
             public_url=settings.public_url,
             trusted_proxies=settings.trusted_proxies,

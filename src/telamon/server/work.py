@@ -15,6 +15,7 @@ from telamon.jobs.queue import JobKind
 from telamon.jobs.worker import JobHandler, Steps, Worker
 from telamon.mongo.buffers import keep_large_buffers
 from telamon.operations.credentials import Credentials
+from telamon.operations.downloads import PrepareDownload
 from telamon.operations.instances import CreateInstance, DeleteInstance
 from telamon.operations.kept_snapshots import DeleteSnapshot
 from telamon.operations.managed_instances import ManagedInstances
@@ -100,6 +101,9 @@ def _worker(settings: Settings) -> tuple[Worker, ManagedInstances]:
         ),
         JobKind.DELETE_SNAPSHOT: WithRepository(
             DeleteSnapshot(db, repository), repository, place.lock
+        ),
+        JobKind.PREPARE_DOWNLOAD: WithRepository(
+            PrepareDownload(db, repository, system_clock), repository, place.lock
         ),
     }
     return Worker(db.engine, handlers, executor_id=_EMBEDDED_WORKER), managed

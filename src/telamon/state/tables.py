@@ -252,7 +252,7 @@ restore_job = sa.Table(
     sa.Column("snapshot_taken_at", sa.BigInteger, nullable=False),
     sa.Column("snapshot_finished_at", sa.BigInteger),
     sa.Column("target_group_id", _ID, nullable=False),
-    sa.Column("target_instance_id", _ID, nullable=False),
+    sa.Column("target_instance_id", _ID),  # a download has none
     sa.Column("target_cluster_name", sa.Text, nullable=False),
     sa.Column("target_deployment_item_name", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
@@ -296,4 +296,14 @@ installation = sa.Table(
     # What every process that shares the database must be able to open with its master key.
     sa.Column("sealed_mark", sa.LargeBinary, nullable=False),
     sa.Column("repository_id", sa.Text),
+)
+
+download = sa.Table(
+    "download",
+    metadata,
+    sa.Column(
+        "restore_job_id", _ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
+    ),
+    # CRC-64 of the documents of each collection, in the manifest's order, 8 bytes each.
+    sa.Column("checksums", sa.LargeBinary, nullable=False),
 )

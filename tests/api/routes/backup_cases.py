@@ -47,7 +47,7 @@ FLEX_CASES = {
         body={"snapshotId": FLEX_SNAPSHOT_ID, "targetDeploymentItemName": "orders"},
     ),
     "getFlexBackupRestoreJob": Case(READERS),
-    "downloadFlexBackup": Case(BACKUP_MANAGERS, 403, body={"snapshotId": FLEX_SNAPSHOT_ID}),
+    "downloadFlexBackup": Case(BACKUP_MANAGERS, body={"snapshotId": FLEX_SNAPSHOT_ID}),
 }
 DEDICATED_CASES = {
     "listClusters": Case(READERS),

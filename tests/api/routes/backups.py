@@ -110,7 +110,7 @@ def add_restore_job(
     """The job's id; it was created now, and ended 90 s later if it has."""
 
     def work(tx: sa.Connection) -> str:
-        made = _restore_job(tx, world, source, target or source, restore_job_id)
+        made = restore_job_of(tx, world, source, target or source, restore_job_id)
         new = replace(made, snapshot_id=snapshot_id)
         restore_job_rows.insert(tx, new)
         _advance(tx, new, stage, failure)
@@ -124,14 +124,14 @@ def add_finished_jobs(world: World, source: Instance, count: int) -> None:
 
     def work(tx: sa.Connection) -> None:
         for number in range(1, count + 1):
-            new = _restore_job(tx, world, source, source, f"65a0{number:020x}")
+            new = restore_job_of(tx, world, source, source, f"65a0{number:020x}")
             restore_job_rows.insert(tx, new)
             restore_job_rows.finish(tx, new.id, at=new.created_at)
 
     world.db.transact(work)
 
 
-def _restore_job(
+def restore_job_of(
     tx: sa.Connection,
     world: World,
     source: Instance,

@@ -216,24 +216,6 @@ async def test_a_target_group_id_of_another_shape_is_refused(
 # What Telamon does not have yet
 
 
-async def test_a_download_with_empty_target_names_is_unsupported(
-    client: httpx.AsyncClient, atlas: str
-) -> None:
-    body = wanted(deliveryType="download", targetClusterName="", targetGroupId="")
-    answer = await client.post(jobs_of(atlas), json=body)
-
-    assert told(answer) == (403, "FEATURE_UNSUPPORTED", ["deliveryType download"])
-
-
-async def test_a_download_without_target_names_is_unsupported(
-    client: httpx.AsyncClient, atlas: str
-) -> None:
-    body = {"deliveryType": "download", "snapshotId": SNAPSHOT_ID}
-    answer = await client.post(jobs_of(atlas), json=body)
-
-    assert told(answer) == (403, "FEATURE_UNSUPPORTED", ["deliveryType download"])
-
-
 @pytest.mark.parametrize(
     "moment", [{"pointInTimeUTCSeconds": 1_772_000_000}, {"oplogTs": 1_772_000_000, "oplogInc": 1}]
 )

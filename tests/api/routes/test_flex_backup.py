@@ -216,12 +216,6 @@ async def test_an_unknown_job_has_the_words_of_flex(flex: httpx.AsyncClient) -> 
         ({"snapshotId": MISSING_ID}, 404, "TENANT_SNAPSHOT_NOT_FOUND", [MISSING_ID, FLEX]),
         ({"snapshotId": ""}, 400, "MISSING_ATTRIBUTE", ["snapshotId"]),
         ({"snapshotId": "x"}, 400, "INVALID_ATTRIBUTE", ["snapshotId"]),
-        (
-            {"targetDeploymentItemName": ""},
-            400,
-            "MISSING_ATTRIBUTE",
-            ["targetDeploymentItemName"],
-        ),
         ({"targetDeploymentItemName": "a_b"}, 400, "CLUSTER_NAME_INVALID", ["a_b"]),
         ({"targetDeploymentItemName": "nobody"}, 404, "CLUSTER_NOT_FOUND", ["nobody", GROUP]),
         ({"targetProjectId": "x"}, 404, "INVALID_GROUP_ID", ["x"]),
@@ -268,16 +262,6 @@ async def test_a_snapshot_that_is_not_there_yet_is_not_restored(
 
 
 # Download
-
-
-async def test_a_download_is_unsupported(
-    world: World, flex: httpx.AsyncClient, pliant: Instance
-) -> None:
-    add_snapshot(world, pliant)
-
-    answer = await flex.post(f"{BACKUP}/download", json={"snapshotId": SNAPSHOT_ID})
-
-    assert told(answer) == (403, "FEATURE_UNSUPPORTED", ["downloads of snapshots"])
 
 
 async def test_a_download_of_nothing_is_404(

@@ -11,7 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route as StarletteRoute
 
-from telamon.api import oauth
+from telamon.api import downloads, oauth
 from telamon.api.asgi import ROUTES
 from telamon.api.call import Route, Surface
 from telamon.model.access import NewApiKey, Role, RoleAssignment
@@ -83,7 +83,9 @@ CASES = {
     "getRestoreJobDetails": Case(OWNERS),
 }
 # These know their callers in another way; see test_oauth.py.
-OPEN_PATHS = {("POST", oauth.TOKEN_PATH), ("POST", oauth.REVOKE_PATH)}
+OPEN_PATHS = {("POST", oauth.TOKEN_PATH), ("POST", oauth.REVOKE_PATH)} | {
+    (method, f"{downloads.PREFIX}{{token}}/{{name}}") for method in ("GET", "HEAD")
+}
 
 AT = [(route, surface) for route in ROUTES for surface in route.surfaces]
 

@@ -33,6 +33,7 @@ from telamon.model.service_account import NewServiceAccount, client_id_of
 from telamon.operations.access import Access
 from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
+from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.service_accounts import insert_secret, new_secret
@@ -44,6 +45,7 @@ from telamon.state import network_permissions as permission_rows
 from telamon.state import service_accounts as account_rows
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
+from tests.repository.samples import new_repository
 
 V1 = "/api/atlas/v1.0"
 V2 = "/api/atlas/v2"
@@ -53,6 +55,7 @@ V2_TYPE = "application/vnd.atlas.2023-01-01+json"
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 MASTER_KEY = b"a master key of thirty-two bytes"
 NONCE_SECRET = b"a nonce secret of this process.."
+LINK_KEY = b"a key that signs download links."
 
 ORG = "65a000000000000000000001"
 GROUP = "65a000000000000000000002"
@@ -120,6 +123,7 @@ class World:
         self.sealer = Sealer(MASTER_KEY)
         self.queue = JobQueue(self.db.engine)
         self.credentials = Credentials(self.sealer)
+        self.repository = new_repository()
         self.access = Access(self.db, self.sealer, clock=self.clock, new_id=self.new_id)
 
     def close(self) -> None:
@@ -136,6 +140,7 @@ class World:
             ),
             snapshots=Snapshots(db, queue, clock=clock, new_id=new_id),
             restore_jobs=RestoreJobs(db, queue, clock=clock, new_id=new_id),
+            download_files=DownloadFiles(db, self.repository, link_key=LINK_KEY, clock=clock),
         )
 
     def app(self, options: Options | None = None, *, services: Services | None = None) -> ASGIApp:
