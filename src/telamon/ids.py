@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 IdFactory = Callable[[datetime], str]
 """Makes a new id for something created at the given moment."""
 
-_PATTERN = re.compile(r"[a-f0-9]{24}")
+PATTERN = r"[a-f0-9]{24}"
+
+_ID = re.compile(PATTERN)
 _RANDOM_BYTES = 8
 
 
@@ -23,7 +25,7 @@ def new_id(at: datetime) -> str:
 
 def is_id(text: str) -> bool:
     """Whether ``text`` has the shape of an id."""
-    return _PATTERN.fullmatch(text) is not None
+    return _ID.fullmatch(text) is not None
 
 
 def created_at(identifier: str) -> datetime:

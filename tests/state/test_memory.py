@@ -1,5 +1,6 @@
 """What is read once and answered again while the database stays as it is."""
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -71,7 +72,7 @@ async def test_it_is_read_again_after_another_process_has_committed(
         "import sqlite3, sys; theirs = sqlite3.connect(sys.argv[1]); "
         "theirs.execute(\"UPDATE note SET text = 'theirs'\"); theirs.commit()"
     )
-    subprocess.run([sys.executable, "-c", program, path], check=True)
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program, path], check=True)
 
     assert await db.recall("note", reader) == "theirs"
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from telamon.api.body import read_list
-from telamon.api.call import Call, Link, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire
 from telamon.api.networks import NewEntry, as_path, network_of
 from telamon.model.access import AccessListEntry
 from telamon.model.network import only_address, shown
@@ -83,6 +83,9 @@ def _key_id(call: Call) -> str:
     return call.path_params["apiUserId"]
 
 
+_PAGE = Answer(EntryView, is_list=True)
+
+
 def _routes(name: str, prefix: str, surfaces: tuple[Surface, ...]) -> tuple[Route, ...]:
     entries = f"/orgs/{{orgId}}/apiKeys/{{apiUserId}}/{name}"
     entry = f"{entries}/{{ipAddress}}"
@@ -92,13 +95,22 @@ def _routes(name: str, prefix: str, surfaces: tuple[Surface, ...]) -> tuple[Rout
             method=method,
             path=path,
             handler=handler,
+            answer=answer,
+            body=body,
             surfaces=surfaces,
         )
-        for operation_id, method, path, handler in (
-            ("listApiKeyAccessListsEntries", "GET", entries, list_entries),
-            ("createApiKeyAccessList", "POST", entries, create_entries),
-            ("getApiKeyAccessList", "GET", entry, get_entry),
-            ("deleteApiKeyAccessListEntry", "DELETE", entry, delete_entry),
+        for operation_id, method, path, handler, answer, body in (
+            ("listApiKeyAccessListsEntries", "GET", entries, list_entries, _PAGE, None),
+            ("createApiKeyAccessList", "POST", entries, create_entries, _PAGE, list[NewEntry]),
+            ("getApiKeyAccessList", "GET", entry, get_entry, Answer(EntryView), None),
+            (
+                "deleteApiKeyAccessListEntry",
+                "DELETE",
+                entry,
+                delete_entry,
+                Answer(status=204),
+                None,
+            ),
         )
     )
 

@@ -5,11 +5,12 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from telamon.api.body import read_list, read_object
-from telamon.api.call import Call, Reply, Wire
+from telamon.api.call import Answer, Call, Reply, Wire
 from telamon.api.networks import NewEntry, network_of
 from telamon.api.service_accounts import (
     OF_ORG,
     OF_PROJECT,
+    SecretView,
     account_route,
     client_id_of,
     new_secret,
@@ -95,44 +96,79 @@ async def delete_entry(call: Call) -> Reply:
 
 _ACCOUNT = f"{OF_ORG}/{{clientId}}"
 _PROJECT_ACCOUNT = f"{OF_PROJECT}/{{clientId}}"
+_PAGE = Answer(AccountEntryView, is_list=True)
 _ONE = "secrets/{secretId}"
 _ENTRY = "accessList/{ipAddress}"
 
 ROUTES = (
-    account_route("createServiceAccountSecret", "POST", f"{_ACCOUNT}/secrets", create_secret),
-    account_route("deleteServiceAccountSecret", "DELETE", f"{_ACCOUNT}/{_ONE}", delete_secret),
-    account_route("listServiceAccountAccessList", "GET", f"{_ACCOUNT}/accessList", list_entries),
     account_route(
-        "createServiceAccountAccessList", "POST", f"{_ACCOUNT}/accessList", create_entries
+        "createServiceAccountSecret",
+        "POST",
+        f"{_ACCOUNT}/secrets",
+        create_secret,
+        Answer(SecretView, status=201),
+        body=_NewSecret,
     ),
     account_route(
-        "deleteServiceAccountAccessListEntry", "DELETE", f"{_ACCOUNT}/{_ENTRY}", delete_entry
+        "deleteServiceAccountSecret",
+        "DELETE",
+        f"{_ACCOUNT}/{_ONE}",
+        delete_secret,
+        Answer(status=204),
     ),
     account_route(
-        "createProjectServiceAccountSecret", "POST", f"{_PROJECT_ACCOUNT}/secrets", create_secret
+        "listServiceAccountAccessList", "GET", f"{_ACCOUNT}/accessList", list_entries, _PAGE
+    ),
+    account_route(
+        "createServiceAccountAccessList",
+        "POST",
+        f"{_ACCOUNT}/accessList",
+        create_entries,
+        _PAGE,
+        body=list[NewEntry],
+    ),
+    account_route(
+        "deleteServiceAccountAccessListEntry",
+        "DELETE",
+        f"{_ACCOUNT}/{_ENTRY}",
+        delete_entry,
+        Answer(status=204),
+    ),
+    account_route(
+        "createProjectServiceAccountSecret",
+        "POST",
+        f"{_PROJECT_ACCOUNT}/secrets",
+        create_secret,
+        Answer(SecretView, status=201),
+        body=_NewSecret,
     ),
     account_route(
         "deleteProjectServiceAccountSecret",
         "DELETE",
         f"{_PROJECT_ACCOUNT}/{_ONE}",
         delete_secret,
+        Answer(status=204),
     ),
     account_route(
         "listProjectServiceAccountAccessList",
         "GET",
         f"{_PROJECT_ACCOUNT}/accessList",
         list_entries,
+        _PAGE,
     ),
     account_route(
         "createProjectServiceAccountAccessList",
         "POST",
         f"{_PROJECT_ACCOUNT}/accessList",
         create_entries,
+        _PAGE,
+        body=list[NewEntry],
     ),
     account_route(
         "deleteProjectServiceAccountAccessListEntry",
         "DELETE",
         f"{_PROJECT_ACCOUNT}/{_ENTRY}",
         delete_entry,
+        Answer(status=204),
     ),
 )

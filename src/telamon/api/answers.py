@@ -10,7 +10,7 @@ from telamon.api.authentication import Denied
 from telamon.api.call import Reply, Surface
 from telamon.errors import TelamonError
 
-_NO_CONTENT = 204
+NO_CONTENT = 204
 _log = structlog.get_logger()
 
 
@@ -24,9 +24,9 @@ def of_reply(
         if reply.is_list and isinstance(body, dict):
             body = render.envelope_list(body, status)
         else:
-            body = render.envelope_single({} if status == _NO_CONTENT else body, status)
-            status = 200 if status == _NO_CONTENT else status
-    elif status == _NO_CONTENT:
+            body = render.envelope_single({} if status == NO_CONTENT else body, status)
+            status = 200 if status == NO_CONTENT else status
+    elif status == NO_CONTENT:
         return of_bytes(status, b"", fields)
     data = render.to_json(body)
     return of_bytes(status, render.pretty(data) if is_pretty else data, fields)
@@ -66,7 +66,7 @@ def of_bytes(status: int, body: bytes, fields: Sequence[tuple[str, str]]) -> Res
     response.raw_headers = [
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in fields
     ]
-    if status != _NO_CONTENT:
+    if status != NO_CONTENT:
         response.raw_headers.append((b"Content-Length", str(len(body)).encode()))
     return response
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from telamon.api.body import read_list, read_object
-from telamon.api.call import Call, Link, Reply, Route, Wire
+from telamon.api.call import Answer, Call, Link, Reply, Route, Wire
 from telamon.errors import InvalidEnumValue
 from telamon.model.access import (
     ORG_OWNERS,
@@ -205,39 +205,79 @@ _ONE_OF_ORG = f"{_OF_ORG}/{{apiUserId}}"
 _ONE_OF_PROJECT = f"{_OF_PROJECT}/{{apiUserId}}"
 
 ROUTES = (
-    Route(operation_id="listApiKeys", method="GET", path=_OF_ORG, handler=list_api_keys),
-    Route(operation_id="createApiKey", method="POST", path=_OF_ORG, handler=create_api_key),
-    Route(operation_id="getApiKey", method="GET", path=_ONE_OF_ORG, handler=get_api_key),
-    Route(operation_id="updateApiKey", method="PATCH", path=_ONE_OF_ORG, handler=update_api_key),
-    Route(operation_id="deleteApiKey", method="DELETE", path=_ONE_OF_ORG, handler=delete_api_key),
+    Route(
+        operation_id="listApiKeys",
+        method="GET",
+        path=_OF_ORG,
+        handler=list_api_keys,
+        answer=Answer(ApiKeyView, is_list=True),
+    ),
+    Route(
+        operation_id="createApiKey",
+        method="POST",
+        path=_OF_ORG,
+        handler=create_api_key,
+        answer=Answer(ApiKeyView),
+        body=_NewKey,
+    ),
+    Route(
+        operation_id="getApiKey",
+        method="GET",
+        path=_ONE_OF_ORG,
+        handler=get_api_key,
+        answer=Answer(ApiKeyView),
+    ),
+    Route(
+        operation_id="updateApiKey",
+        method="PATCH",
+        path=_ONE_OF_ORG,
+        handler=update_api_key,
+        answer=Answer(ApiKeyView),
+        body=_Changes,
+    ),
+    Route(
+        operation_id="deleteApiKey",
+        method="DELETE",
+        path=_ONE_OF_ORG,
+        handler=delete_api_key,
+        answer=Answer(status=204),
+    ),
     Route(
         operation_id="listProjectApiKeys",
         method="GET",
         path=_OF_PROJECT,
         handler=list_project_api_keys,
+        answer=Answer(ApiKeyView, is_list=True),
     ),
     Route(
         operation_id="createProjectApiKey",
         method="POST",
         path=_OF_PROJECT,
         handler=create_project_api_key,
+        answer=Answer(ApiKeyView),
+        body=_NewKey,
     ),
     Route(
         operation_id="addProjectApiKey",
         method="POST",
         path=_ONE_OF_PROJECT,
         handler=assign_project_api_key,
+        answer=Answer(status=204),
+        body=list[_Assignment],
     ),
     Route(
         operation_id="updateApiKeyRoles",
         method="PATCH",
         path=_ONE_OF_PROJECT,
         handler=update_project_api_key,
+        answer=Answer(ApiKeyView),
+        body=_Changes,
     ),
     Route(
         operation_id="removeProjectApiKey",
         method="DELETE",
         path=_ONE_OF_PROJECT,
         handler=remove_project_api_key,
+        answer=Answer(status=204),
     ),
 )

@@ -36,6 +36,7 @@ from telamon.api import (
     media_type,
     network_permissions,
     oauth,
+    openapi,
     organizations,
     origin,
     own,
@@ -50,6 +51,7 @@ from telamon.api import (
 from telamon.api.authentication import Authentication, Denied
 from telamon.api.call import Call, Route, Services, Surface
 from telamon.api.oauth import OAuth
+from telamon.api.openapi import OpenApi
 from telamon.api.origin import base_url, client_address, path_of, read_body
 from telamon.api.rate_limits import RateLimits
 from telamon.clock import Clock
@@ -81,6 +83,7 @@ ROUTES = (
     *own.ROUTES,
 )
 
+_OPEN_PATHS = oauth.PATHS | {openapi.PATH}
 _ANY_VERSION = date(2023, 1, 1)  # for surfaces without versions
 
 
@@ -113,7 +116,12 @@ def create_app(
     at_the_gate = OAuth(tokens, options.public_url, options.trusted_proxies)
     fetched = downloads.Downloads(services.download_files)
     application = Starlette(
-        routes=[*routes, *at_the_gate.routes(), *fetched.routes()],
+        routes=[
+            *routes,
+            *at_the_gate.routes(),
+            *fetched.routes(),
+            OpenApi(ROUTES).mounted(),
+        ],
         middleware=[Middleware(_Gate, authentication)],
         exception_handlers={HTTPException: _not_routed, Exception: _unexpected},
     )
@@ -135,7 +143,7 @@ class _Gate:
         request = Request(scope, receive)
         send = origin.closing_honestly(request, send)
         path = path_of(scope)
-        if path in oauth.PATHS or path.startswith(downloads.PREFIX):
+        if path in _OPEN_PATHS or path.startswith(downloads.PREFIX):
             # Who comes there has other credentials, or none yet.
             await self._app({**scope, "path": path}, receive, send)
             return
@@ -201,6 +209,7 @@ class _Api:
                 Call(
                     services=self._services,
                     limits=self._limits,
+                    route=route,
                     caller=caller,
                     address=address,
                     surface=surface,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
+from typing import Any
 
 import msgspec
 
@@ -54,6 +55,7 @@ class Call:
 
     services: Services
     limits: RateLimits
+    route: "Route"
     caller: ApiKey
     address: str
     surface: Surface
@@ -91,6 +93,15 @@ class Call:
         """Where the group is."""
         return f"{self.base_url}/groups/{self.group_id}"
 
+    def values(self, name: str) -> list[str]:
+        """What the query gives a parameter of the route's own, which has to declare it."""
+        assert name in self.route.query, name
+        return [value for key, value in self.parameters if key == name]
+
+    def value(self, name: str) -> str:
+        """As ``values``, the one that counts; empty if it is absent."""
+        return next(iter(self.values(name)), "")
+
     def listed(self, results: Sequence[object], total: int) -> "Reply":
         """A page of a list that has ``total`` items in all."""
         body: dict[str, object] = {
@@ -124,6 +135,22 @@ class Reply:
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
+Body = type[msgspec.Struct] | type[list[Any]] | None
+"""What a request brings: a struct, a list of structs, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a success has: ``body`` is the type of its body, or of each item if it is a list.
+
+    Without one the body is ``{}``; with status 204 there is none.
+    """
+
+    body: type[msgspec.Struct] | None = None
+    status: int = 200
+    is_list: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One operation of the API: where it is, and what is asked of a request before it runs.
@@ -131,12 +158,19 @@ class Route:
     ``path`` is what follows the surface's prefix. ``versions`` are the v2 dates of the resource,
     oldest first. ``listed_addresses_only`` marks what Atlas serves only to addresses on an access
     list. ``sunset`` is the day on which Atlas switched it off.
+
+    For documents there are ``answer``, None of what is always refused, ``answer_v1`` where version
+    1.0 differs, ``body``, and ``query``: the names of parameters that not every route has.
     """
 
     operation_id: str
     method: str
     path: str
     handler: Handler
+    answer: Answer | None
+    answer_v1: Answer | None = None
+    body: Body = None
+    query: tuple[str, ...] = ()
     surfaces: tuple[Surface, ...] = (Surface.V1, Surface.V2)
     versions: tuple[date, ...] = (date(2023, 1, 1),)
     listed_addresses_only: bool = False

@@ -8,7 +8,7 @@ from datetime import date, datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from telamon.api.call import Call, Link, Reply, Route, Wire, related
+from telamon.api.call import Answer, Call, Link, Reply, Route, Wire, related
 from telamon.api.serverless_instances import Tag
 from telamon.model.instance import InstanceKind
 from telamon.operations.instances import VisibleInstance
@@ -99,6 +99,7 @@ ROUTES = (
         method="GET",
         path=_CLUSTERS,
         handler=list_clusters,
+        answer=Answer(Cluster, is_list=True),
         versions=_VERSIONS,
     ),
     Route(
@@ -106,6 +107,7 @@ ROUTES = (
         method="GET",
         path=_CLUSTER,
         handler=get_cluster,
+        answer=Answer(Cluster),
         versions=_VERSIONS,
     ),
     Route(
@@ -113,6 +115,7 @@ ROUTES = (
         method="DELETE",
         path=_CLUSTER,
         handler=delete_cluster,
+        answer=Answer(status=202),
         versions=_VERSIONS[:2],
     ),
 )

@@ -8,8 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from telamon.api import downloads
 from telamon.api.body import read_object
-from telamon.api.call import Call, Link, Reply, Route, Surface, Wire, related
-from telamon.api.serverless_backup import wanted_restore
+from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire, related
+from telamon.api.serverless_backup import NewRestoreJobBody, wanted_restore
 from telamon.model.access import PROJECT_BACKUP_MANAGERS
 from telamon.model.instance import InstanceKind
 from telamon.model.restore_job import RestoreJob
@@ -269,31 +269,44 @@ ROUTES = (
         method="GET",
         path=_SNAPSHOTS,
         handler=list_snapshots,
+        answer=Answer(ClusterSnapshot, is_list=True),
     ),
-    Route(operation_id="takeSnapshots", method="POST", path=_SNAPSHOTS, handler=take_snapshot),
+    Route(
+        operation_id="takeSnapshots",
+        method="POST",
+        path=_SNAPSHOTS,
+        handler=take_snapshot,
+        answer=Answer(ClusterSnapshot),
+        body=_NewSnapshot,
+    ),
     Route(
         operation_id="getReplicaSetBackup",
         method="GET",
         path=_SNAPSHOT,
         handler=get_snapshot,
+        answer=Answer(ClusterSnapshot),
     ),
     Route(
         operation_id="updateSnapshotRetention",
         method="PATCH",
         path=_SNAPSHOT,
         handler=update_snapshot,
+        answer=Answer(ClusterSnapshot),
+        body=_Retention,
     ),
     Route(
         operation_id="deleteReplicaSetBackup",
         method="DELETE",
         path=_SNAPSHOT,
         handler=delete_snapshot,
+        answer=Answer(status=204),
     ),
     Route(
         operation_id="listBackupRestoreJobs",
         method="GET",
         path=_RESTORE_JOBS,
         handler=list_restore_jobs,
+        answer=Answer(ClusterRestoreJob, is_list=True),
         listed_addresses_only=True,
     ),
     Route(
@@ -301,6 +314,9 @@ ROUTES = (
         method="POST",
         path=_RESTORE_JOBS,
         handler=create_restore_job,
+        answer=Answer(ClusterRestoreJob),
+        answer_v1=Answer(ClusterRestoreJob, status=201),
+        body=NewRestoreJobBody,
         listed_addresses_only=True,
     ),
     Route(
@@ -308,6 +324,7 @@ ROUTES = (
         method="GET",
         path=_RESTORE_JOB,
         handler=get_restore_job,
+        answer=Answer(ClusterRestoreJob),
         listed_addresses_only=True,
     ),
     Route(
@@ -315,6 +332,7 @@ ROUTES = (
         method="DELETE",
         path=_RESTORE_JOB,
         handler=cancel_restore_job,
+        answer=Answer(status=204),
         listed_addresses_only=True,
     ),
 )

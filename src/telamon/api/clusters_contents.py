@@ -3,7 +3,7 @@
 from datetime import date
 from urllib.parse import quote
 
-from telamon.api.call import Call, Link, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire
 from telamon.api.clusters_backup import snapshot_path
 from telamon.errors import FeatureUnsupported
 from telamon.model.access import PROJECT_BACKUP_MANAGERS
@@ -91,6 +91,7 @@ ROUTES = (
         method="GET",
         path=_DATABASES,
         handler=list_databases,
+        answer=Answer(Named, is_list=True),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -99,6 +100,7 @@ ROUTES = (
         method="GET",
         path=_DATABASE,
         handler=get_database,
+        answer=Answer(Named),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -107,6 +109,7 @@ ROUTES = (
         method="GET",
         path=f"{_DATABASE}/collections",
         handler=list_collections,
+        answer=Answer(Named, is_list=True),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -115,6 +118,7 @@ ROUTES = (
         method="GET",
         path=f"{_DATABASE}/collections/{{collectionName}}",
         handler=get_collection,
+        answer=Answer(Named),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -123,6 +127,7 @@ ROUTES = (
         method="GET",
         path=_COLLECTION_RESTORES,
         handler=refuse_collection_restores,
+        answer=None,
         surfaces=_V2,
         versions=_VERSIONS,
         listed_addresses_only=True,
@@ -132,6 +137,7 @@ ROUTES = (
         method="POST",
         path=_COLLECTION_RESTORES,
         handler=refuse_collection_restores,
+        answer=None,
         surfaces=_V2,
         versions=_VERSIONS,
         listed_addresses_only=True,
@@ -141,6 +147,7 @@ ROUTES = (
         method="GET",
         path=f"{_COLLECTION_RESTORES}/{{restoreJobId}}",
         handler=refuse_collection_restores,
+        answer=None,
         surfaces=_V2,
         versions=_VERSIONS,
         listed_addresses_only=True,

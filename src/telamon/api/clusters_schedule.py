@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from telamon.api.body import read_object
-from telamon.api.call import Call, Link, Reply, Route, Wire, related
+from telamon.api.call import Answer, Call, Link, Reply, Route, Wire, related
 from telamon.api.serverless_instances import unless_unset
 from telamon.errors import FeatureUnsupported, InvalidAttribute
 from telamon.model.retention import Retention, RetentionUnit
@@ -193,6 +193,7 @@ ROUTES = (
         method="GET",
         path=_SCHEDULE,
         handler=get_schedule,
+        answer=Answer(ScheduleView),
         versions=_VERSIONS,
     ),
     Route(
@@ -200,6 +201,8 @@ ROUTES = (
         method="PATCH",
         path=_SCHEDULE,
         handler=update_schedule,
+        answer=Answer(ScheduleView),
+        body=_Changes,
         versions=_VERSIONS,
     ),
     Route(
@@ -207,6 +210,7 @@ ROUTES = (
         method="DELETE",
         path=_SCHEDULE,
         handler=delete_schedule,
+        answer=Answer(ScheduleView),
         versions=_VERSIONS,
     ),
 )

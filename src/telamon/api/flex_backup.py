@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType, field
 
 from telamon.api import downloads
 from telamon.api.body import read_object
-from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.errors import (
     InvalidAttribute,
     InvalidClusterName,
@@ -224,6 +224,7 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/snapshots",
         handler=list_snapshots,
+        answer=Answer(FlexSnapshot, is_list=True),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -232,6 +233,7 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/snapshots/{{snapshotId}}",
         handler=get_snapshot,
+        answer=Answer(FlexSnapshot),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -240,6 +242,7 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/restoreJobs",
         handler=list_restore_jobs,
+        answer=Answer(FlexRestoreJob, is_list=True),
         surfaces=_V2,
         versions=_VERSIONS,
         listed_addresses_only=True,
@@ -249,6 +252,8 @@ ROUTES = (
         method="POST",
         path=f"{_BACKUP}/restoreJobs",
         handler=create_restore_job,
+        answer=Answer(FlexRestoreJob),
+        body=_NewRestoreJob,
         surfaces=_V2,
         versions=_VERSIONS,
         listed_addresses_only=True,
@@ -258,6 +263,7 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/restoreJobs/{{restoreJobId}}",
         handler=get_restore_job,
+        answer=Answer(FlexRestoreJob),
         surfaces=_V2,
         versions=_VERSIONS,
         listed_addresses_only=True,
@@ -267,6 +273,8 @@ ROUTES = (
         method="POST",
         path=f"{_BACKUP}/download",
         handler=download,
+        answer=None,
+        body=_NewDownload,
         surfaces=_V2,
         versions=_VERSIONS,
         listed_addresses_only=True,

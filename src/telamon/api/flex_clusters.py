@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from telamon.api.body import read_object
-from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.api.serverless_instances import BackingProvider, Tag, Word, pairs, unless_unset
 from telamon.model.access import PROJECT_OWNERS
 from telamon.model.instance import InstanceChanges, InstanceKind, NewInstance, Provider
@@ -177,6 +177,7 @@ ROUTES = (
         method="GET",
         path=_CLUSTERS,
         handler=list_flex_clusters,
+        answer=Answer(FlexCluster, is_list=True),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -185,6 +186,8 @@ ROUTES = (
         method="POST",
         path=_CLUSTERS,
         handler=create_flex_cluster,
+        answer=Answer(FlexCluster, status=201),
+        body=_NewCluster,
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -193,6 +196,7 @@ ROUTES = (
         method="GET",
         path=_CLUSTER,
         handler=get_flex_cluster,
+        answer=Answer(FlexCluster),
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -201,6 +205,8 @@ ROUTES = (
         method="PATCH",
         path=_CLUSTER,
         handler=update_flex_cluster,
+        answer=Answer(FlexCluster),
+        body=_Changes,
         surfaces=_V2,
         versions=_VERSIONS,
     ),
@@ -209,6 +215,7 @@ ROUTES = (
         method="DELETE",
         path=_CLUSTER,
         handler=delete_flex_cluster,
+        answer=Answer(status=204),
         surfaces=_V2,
         versions=_VERSIONS,
     ),

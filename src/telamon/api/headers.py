@@ -39,6 +39,11 @@ def of_error(surface: Surface, error_code: str) -> Headers:
     return [*_v1(_JSON), code]
 
 
+def of_document() -> Headers:
+    """Of what describes the API, which is on no surface."""
+    return [("Content-Type", _JSON), *_V2]
+
+
 def of_token() -> Headers:
     """Of the token endpoint, whose answers nobody may keep (RFC 6749 section 5.1)."""
     return [

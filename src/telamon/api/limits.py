@@ -2,8 +2,7 @@
 
 from datetime import date
 
-from telamon.api import paging
-from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.api.rate_limits import EndpointSet, Scope
 from telamon.errors import EndpointSetNotFound, InvalidGroupId, InvalidOrgId, Unauthorized
 from telamon.ids import is_id
@@ -32,8 +31,8 @@ class EndpointSetView(Wire, kw_only=True, frozen=True):
 async def list_rate_limits(call: Call) -> Reply:
     """Of those scopes that the caller names an example of; of all if it names none."""
     scopes = await _scopes(call)
-    names = {value for name, value in call.parameters if name == "name" and value}
-    paths = {value for name, value in call.parameters if name == "endpointPath" and value}
+    names = set(filter(None, call.values("name")))
+    paths = set(filter(None, call.values("endpointPath")))
     found = [
         rendered
         for limit in call.limits.sets()
@@ -60,9 +59,7 @@ async def _scopes(call: Call) -> set[Scope | None]:
     A caller may ask about what it reads, and about itself. No set is shared by address: None.
     """
     access, scopes = call.services.access, set[Scope | None]()
-    group_id, org_id, user_id, address = (
-        paging.first(call.parameters, name) for name in ("groupId", "orgId", "userId", "ipAddress")
-    )
+    group_id, org_id, user_id, address = (call.value(name) for name in _EXAMPLES)
     if group_id:
         if not is_id(group_id):
             raise InvalidGroupId(group_id)
@@ -100,6 +97,7 @@ def _rendered(call: Call, limit: EndpointSet) -> EndpointSetView:
 
 
 _VERSIONS = (date(2025, 3, 12),)
+_EXAMPLES = ("groupId", "orgId", "userId", "ipAddress")
 
 ROUTES = (
     Route(
@@ -107,6 +105,8 @@ ROUTES = (
         method="GET",
         path="/rateLimits",
         handler=list_rate_limits,
+        answer=Answer(EndpointSetView, is_list=True),
+        query=(*_EXAMPLES, "name", "endpointPath"),
         surfaces=(Surface.V2,),
         versions=_VERSIONS,
     ),
@@ -115,6 +115,8 @@ ROUTES = (
         method="GET",
         path="/rateLimits/{endpointSetId}",
         handler=get_rate_limit,
+        answer=Answer(EndpointSetView),
+        query=_EXAMPLES,
         surfaces=(Surface.V2,),
         versions=_VERSIONS,
     ),

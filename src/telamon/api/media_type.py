@@ -24,7 +24,13 @@ KNOWN_VERSIONS = (
 )
 """Every date that a client may name, oldest first, whatever the resource."""
 
-_VERSION_OF_TYPE = {f"application/vnd.atlas.{known}+json": known for known in KNOWN_VERSIONS}
+
+def of_version(version: date) -> str:
+    """The media type of a version, without parameters."""
+    return f"application/vnd.atlas.{version}+json"
+
+
+_VERSION_OF_TYPE = {of_version(known): known for known in KNOWN_VERSIONS}
 
 _BARE = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _UNCLOSED = r'"[^"\\]*(?:\\.[^"\\]*)*'
@@ -61,7 +67,7 @@ def negotiate(accept: str | None, versions: Sequence[date], *, lenient: bool) ->
 
 def content_type(version: date) -> str:
     """The ``Content-Type`` of an answer in this version."""
-    return f"application/vnd.atlas.{version}+json;charset=utf-8"
+    return f"{of_version(version)};charset=utf-8"
 
 
 def _resolve(media_type: str, versions: Sequence[date]) -> date | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType, field
 
 from telamon.api.body import read_list
-from telamon.api.call import Call, Link, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire
 from telamon.api.networks import as_path, network_of
 from telamon.errors import InvalidAttribute, SeveralNetworks
 from telamon.model.access import PROJECT_OWNERS
@@ -127,14 +127,44 @@ def _routes(name: str, prefix: str, surfaces: tuple[Surface, ...]) -> tuple[Rout
             method=method,
             path=path,
             handler=handler,
+            answer=answer,
+            body=body,
             surfaces=surfaces,
         )
-        for operation_id, method, path, handler in (
-            ("listProjectIpAccessLists", "GET", entries, list_permissions),
-            ("createProjectIpAccessList", "POST", entries, create_permissions),
-            ("getProjectIpList", "GET", entry, get_permission),
-            ("deleteProjectIpAccessList", "DELETE", entry, delete_permission),
-            ("getProjectIpAccessListStatus", "GET", f"{entry}/status", get_status),
+        for operation_id, method, path, handler, answer, body in (
+            (
+                "listProjectIpAccessLists",
+                "GET",
+                entries,
+                list_permissions,
+                Answer(PermissionView, is_list=True),
+                None,
+            ),
+            (
+                "createProjectIpAccessList",
+                "POST",
+                entries,
+                create_permissions,
+                Answer(PermissionView, status=201, is_list=True),
+                list[_NewPermission],
+            ),
+            ("getProjectIpList", "GET", entry, get_permission, Answer(PermissionView), None),
+            (
+                "deleteProjectIpAccessList",
+                "DELETE",
+                entry,
+                delete_permission,
+                Answer(status=204),
+                None,
+            ),
+            (
+                "getProjectIpAccessListStatus",
+                "GET",
+                f"{entry}/status",
+                get_status,
+                Answer(_Status),
+                None,
+            ),
         )
     )
 

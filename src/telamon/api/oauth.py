@@ -30,6 +30,69 @@ REVOKE_PATH = "/api/oauth/revoke"
 PATHS = frozenset({TOKEN_PATH, REVOKE_PATH})
 
 _FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
+
+
+def _described(operation_id: str, form: Mapping[str, object], success: object) -> object:
+    """One endpoint for the OpenAPI document; ``form`` is a schema, ``success`` a response."""
+    refusal = {
+        "type": "object",
+        "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+        "required": ["error", "error_description"],
+    }
+    return {
+        "post": {
+            "operationId": operation_id,
+            "security": [{"ClientBasic": []}, {}],
+            "requestBody": {"required": True, "content": {_FORM: {"schema": form}}},
+            "responses": {
+                "200": success,
+                "default": {
+                    "description": "Refused, or failed.",
+                    "content": {_JSON: {"schema": refusal}},
+                },
+            },
+        }
+    }
+
+
+def _form_of(**required: object) -> Mapping[str, object]:
+    credentials = {"client_id": {"type": "string"}, "client_secret": {"type": "string"}}
+    return {
+        "type": "object",
+        "properties": {**credentials, **required},
+        "required": list(required),
+    }
+
+
+DOCUMENT = {
+    TOKEN_PATH: _described(
+        "createOauthToken",
+        _form_of(grant_type={"const": "client_credentials"}),
+        {
+            "description": "A token.",
+            "content": {
+                _JSON: {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "access_token": {"type": "string"},
+                            "expires_in": {"type": "integer", "description": "Seconds."},
+                            "token_type": {"const": "Bearer"},
+                        },
+                        "required": ["access_token", "expires_in", "token_type"],
+                    }
+                }
+            },
+        },
+    ),
+    REVOKE_PATH: _described(
+        "revokeOauthToken",
+        _form_of(token={"type": "string", "minLength": 1}),
+        {"description": "Nobody is let in with it from now on."},
+    ),
+}
+"""Both endpoints as OpenAPI has paths."""
 
 
 class OAuth:

@@ -4,10 +4,9 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from telamon.api import paging
 from telamon.api.api_keys import ApiKeyView, Description, new_key
 from telamon.api.body import read_object
-from telamon.api.call import Call, Link, Reply, Route, Wire, related
+from telamon.api.call import Answer, Call, Link, Reply, Route, Wire, related
 from telamon.errors import InvalidEnumValue
 from telamon.model import access
 from telamon.model.access import ORG_OWNERS, Role
@@ -76,7 +75,7 @@ async def list_organizations(call: Call) -> Reply:
     """The caller's own, which is all that it can see."""
     page = await call.administration.organizations.list(
         call.caller,
-        prefix=paging.first(call.parameters, "name") or "",
+        prefix=call.value("name"),
         limit=call.page.items_per_page,
         offset=call.page.offset,
     )
@@ -198,27 +197,57 @@ _ORGS = "/orgs"
 _ORG = f"{_ORGS}/{{orgId}}"
 
 ROUTES = (
-    Route(operation_id="listOrganizations", method="GET", path=_ORGS, handler=list_organizations),
     Route(
-        operation_id="createOrganization", method="POST", path=_ORGS, handler=create_organization
+        operation_id="listOrganizations",
+        method="GET",
+        path=_ORGS,
+        handler=list_organizations,
+        answer=Answer(OrganizationView, is_list=True),
+        query=("name",),
     ),
-    Route(operation_id="getOrganization", method="GET", path=_ORG, handler=get_organization),
     Route(
-        operation_id="updateOrganization", method="PATCH", path=_ORG, handler=update_organization
+        operation_id="createOrganization",
+        method="POST",
+        path=_ORGS,
+        handler=create_organization,
+        answer=Answer(NewOrganizationView, status=201),
+        body=_NewOrganization,
     ),
     Route(
-        operation_id="deleteOrganization", method="DELETE", path=_ORG, handler=delete_organization
+        operation_id="getOrganization",
+        method="GET",
+        path=_ORG,
+        handler=get_organization,
+        answer=Answer(OrganizationView),
+    ),
+    Route(
+        operation_id="updateOrganization",
+        method="PATCH",
+        path=_ORG,
+        handler=update_organization,
+        answer=Answer(OrganizationView),
+        body=_Changes,
+    ),
+    Route(
+        operation_id="deleteOrganization",
+        method="DELETE",
+        path=_ORG,
+        handler=delete_organization,
+        answer=Answer(status=204),
     ),
     Route(
         operation_id="getOrganizationSettings",
         method="GET",
         path=f"{_ORG}/settings",
         handler=get_settings,
+        answer=Answer(SettingsView),
     ),
     Route(
         operation_id="updateOrganizationSettings",
         method="PATCH",
         path=f"{_ORG}/settings",
         handler=update_settings,
+        answer=Answer(SettingsView),
+        body=_SettingsChanges,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType, field
 
 from telamon.api.body import read_object
-from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_OWNERS
 from telamon.model.instance import InstanceKind
 from telamon.model.restore_job import RestoreJob
@@ -200,6 +200,8 @@ ROUTES = (
         method="POST",
         path="/groups/{groupId}/instances",
         handler=attach_instance,
+        answer=Answer(InstanceView, status=201),
+        body=_NewAttachment,
         surfaces=_OWN,
     ),
     Route(
@@ -207,6 +209,7 @@ ROUTES = (
         method="GET",
         path="/groups/{groupId}/instances",
         handler=list_instances,
+        answer=Answer(InstanceView, is_list=True),
         surfaces=_OWN,
     ),
     Route(
@@ -214,6 +217,8 @@ ROUTES = (
         method="POST",
         path=f"{_INSTANCE}/snapshots",
         handler=take_snapshot,
+        answer=Answer(SnapshotView, status=201),
+        body=_NewSnapshot,
         surfaces=_OWN,
     ),
     Route(
@@ -221,6 +226,7 @@ ROUTES = (
         method="GET",
         path=f"{_INSTANCE}/snapshots",
         handler=list_snapshots,
+        answer=Answer(SnapshotView, is_list=True),
         surfaces=_OWN,
     ),
     Route(
@@ -228,6 +234,7 @@ ROUTES = (
         method="GET",
         path=f"{_INSTANCE}/snapshots/{{snapshotId}}",
         handler=get_snapshot,
+        answer=Answer(SnapshotView),
         surfaces=_OWN,
     ),
     Route(
@@ -235,6 +242,7 @@ ROUTES = (
         method="GET",
         path=f"{_INSTANCE}/restoreJobs/{{restoreJobId}}",
         handler=get_restore_job,
+        answer=Answer(RestoreJobView),
         surfaces=_OWN,
         listed_addresses_only=True,
     ),

@@ -10,8 +10,8 @@ from telamon.errors import (
     InvalidSnapshotId,
     TelamonError,
 )
-from telamon.ids import is_id
-from telamon.model.instance import is_instance_name
+from telamon.ids import PATTERN, is_id
+from telamon.model.instance import NAME_PATTERN, is_instance_name
 
 ENCODED_SLASH = "%2F"
 
@@ -22,6 +22,12 @@ _SYNTAX: Mapping[str, tuple[Callable[[str], bool], type[TelamonError]]] = {
     "snapshotId": (is_id, InvalidSnapshotId),
     "restoreJobId": (is_id, InvalidJobId),
 }
+PATTERNS: Mapping[str, str] = {
+    name: f"^{NAME_PATTERN if is_valid is is_instance_name else PATTERN}$"
+    for name, (is_valid, _) in _SYNTAX.items()
+}
+"""The same, for documents."""
+
 # Atlas has no words for these being malformed: what they are is not found.
 _ANYTHING = frozenset(
     {

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from telamon.api import paging
 from telamon.api.body import read_object
-from telamon.api.call import Call, Link, Reply, Route, Surface, Wire, related
+from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire, related
 from telamon.errors import InvalidQueryParameter
 from telamon.ids import is_id
 from telamon.model.access import PROJECT_OWNERS, Project
@@ -71,7 +70,7 @@ async def list_organization_projects(call: Call) -> Reply:
     page = await call.administration.projects.list_of_org(
         call.caller,
         call.org_id,
-        prefix=paging.first(call.parameters, "name") or "",
+        prefix=call.value("name"),
         limit=call.page.items_per_page,
         offset=call.page.offset,
     )
@@ -79,7 +78,7 @@ async def list_organization_projects(call: Call) -> Reply:
 
 
 async def create_project(call: Call) -> Reply:
-    owner_id = paging.first(call.parameters, "projectOwnerId")
+    owner_id = call.value("projectOwnerId")
     if owner_id and not is_id(owner_id):  # there are no users here that it could name
         raise InvalidQueryParameter("projectOwnerId")
     projects = call.administration.projects
@@ -164,21 +163,57 @@ _GROUPS = "/groups"
 _GROUP = f"{_GROUPS}/{{groupId}}"
 
 ROUTES = (
-    Route(operation_id="listProjects", method="GET", path=_GROUPS, handler=list_projects),
-    Route(operation_id="createProject", method="POST", path=_GROUPS, handler=create_project),
+    Route(
+        operation_id="listProjects",
+        method="GET",
+        path=_GROUPS,
+        handler=list_projects,
+        answer=Answer(GroupView, is_list=True),
+    ),
+    Route(
+        operation_id="createProject",
+        method="POST",
+        path=_GROUPS,
+        handler=create_project,
+        answer=Answer(GroupView, status=201),
+        body=_NewGroup,
+        query=("projectOwnerId",),
+    ),
     Route(
         operation_id="getProjectByName",
         method="GET",
         path=f"{_GROUPS}/byName/{{groupName}}",
         handler=get_project_by_name,
+        answer=Answer(GroupView),
     ),
-    Route(operation_id="getProject", method="GET", path=_GROUP, handler=get_project),
-    Route(operation_id="updateProject", method="PATCH", path=_GROUP, handler=update_project),
-    Route(operation_id="deleteProject", method="DELETE", path=_GROUP, handler=delete_project),
+    Route(
+        operation_id="getProject",
+        method="GET",
+        path=_GROUP,
+        handler=get_project,
+        answer=Answer(GroupView),
+    ),
+    Route(
+        operation_id="updateProject",
+        method="PATCH",
+        path=_GROUP,
+        handler=update_project,
+        answer=Answer(GroupView),
+        body=_Changes,
+    ),
+    Route(
+        operation_id="deleteProject",
+        method="DELETE",
+        path=_GROUP,
+        handler=delete_project,
+        answer=Answer(status=202),
+    ),
     Route(
         operation_id="listOrganizationProjects",
         method="GET",
         path="/orgs/{orgId}/groups",
         handler=list_organization_projects,
+        answer=Answer(GroupView, is_list=True),
+        query=("name",),
     ),
 )

@@ -7,7 +7,7 @@ from msgspec import field
 
 from telamon import __version__
 from telamon.api.api_keys import RoleView, role_views
-from telamon.api.call import Call, Link, Reply, Route, Surface, Wire, related
+from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire, related
 from telamon.api.regions import INSTANCE_SIZES, REGIONS
 from telamon.model.access import PROJECT_READERS, ApiKey, ServiceAccount
 from telamon.model.network import first_address, only_address, shown
@@ -81,8 +81,8 @@ async def get_callers_address(call: Call) -> Reply:
 async def list_provider_regions(call: Call) -> Reply:
     """Where Atlas would run clusters; here a region is a label that an instance bears."""
     await call.services.access.require(call.caller, call.group_id, PROJECT_READERS)
-    providers = {value for name, value in call.parameters if name == "providers" and value}
-    tiers = {value for name, value in call.parameters if name == "tier" and value}
+    providers = set(filter(None, call.values("providers")))
+    tiers = set(filter(None, call.values("tier")))
     results = [
         ProviderRegions(
             instance_sizes=[
@@ -132,12 +132,19 @@ def _as_ipv4(address: str) -> str:
 
 
 ROUTES = (
-    Route(operation_id="getSystemStatus", method="GET", path="", handler=get_root),
+    Route(
+        operation_id="getSystemStatus",
+        method="GET",
+        path="",
+        handler=get_root,
+        answer=Answer(SystemStatus),
+    ),
     Route(
         operation_id="getIpInfo",
         method="GET",
         path="/ipinfo",
         handler=get_callers_address,
+        answer=Answer(CallersAddress),
         surfaces=(Surface.PRIVATE,),
     ),
     Route(
@@ -145,5 +152,7 @@ ROUTES = (
         method="GET",
         path="/groups/{groupId}/clusters/provider/regions",
         handler=list_provider_regions,
+        answer=Answer(ProviderRegions, is_list=True),
+        query=("providers", "tier"),
     ),
 )

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType, field
 
 from telamon.api import downloads, v1, v2
 from telamon.api.body import read_object
-from telamon.api.call import Call, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId, MissingAttribute
 from telamon.ids import is_id
 from telamon.model.instance import InstanceKind, is_instance_name
@@ -41,7 +41,7 @@ class _DeliveryType(StrEnum):
     POINT_IN_TIME = "pointInTime"
 
 
-class _NewRestoreJob(Wire, kw_only=True, frozen=True):
+class NewRestoreJobBody(Wire, kw_only=True, frozen=True):
     delivery_type: _DeliveryType
     oplog_inc: int | UnsetType = UNSET
     oplog_ts: int | UnsetType = UNSET
@@ -103,7 +103,7 @@ async def get_snapshot(call: Call) -> Reply:
 
 def wanted_restore(data: bytes) -> NewRestoreJob:
     """The body of a request for a restore job, of a serverless instance or a dedicated cluster."""
-    body = read_object(data, _NewRestoreJob, read_only=_READ_ONLY)
+    body = read_object(data, NewRestoreJobBody, read_only=_READ_ONLY)
     delivery_type = DeliveryType(body.delivery_type.value)
     snapshot_id = body.snapshot_id or ""
     target_cluster_name = body.target_cluster_name or ""
@@ -162,6 +162,8 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/restoreJobs",
         handler=list_restore_jobs,
+        answer=Answer(v2.ServerlessRestoreJob, is_list=True),
+        answer_v1=Answer(v1.ServerlessRestoreJob, is_list=True),
         listed_addresses_only=True,
         sunset=_SUNSET,
     ),
@@ -170,6 +172,9 @@ ROUTES = (
         method="POST",
         path=f"{_BACKUP}/restoreJobs",
         handler=create_restore_job,
+        answer=Answer(v2.ServerlessRestoreJob),
+        answer_v1=Answer(v1.ServerlessRestoreJob, status=201),
+        body=NewRestoreJobBody,
         listed_addresses_only=True,
         sunset=_SUNSET,
     ),
@@ -178,6 +183,8 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/restoreJobs/{{restoreJobId}}",
         handler=get_restore_job,
+        answer=Answer(v2.ServerlessRestoreJob),
+        answer_v1=Answer(v1.ServerlessRestoreJob),
         listed_addresses_only=True,
         sunset=_SUNSET,
     ),
@@ -186,6 +193,8 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/snapshots",
         handler=list_snapshots,
+        answer=Answer(v2.ServerlessSnapshot, is_list=True),
+        answer_v1=Answer(v1.ServerlessSnapshot, is_list=True),
         sunset=_SUNSET,
     ),
     Route(
@@ -193,6 +202,8 @@ ROUTES = (
         method="GET",
         path=f"{_BACKUP}/snapshots/{{snapshotId}}",
         handler=get_snapshot,
+        answer=Answer(v2.ServerlessSnapshot),
+        answer_v1=Answer(v1.ServerlessSnapshot),
         sunset=_SUNSET,
     ),
 )

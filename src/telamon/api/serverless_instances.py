@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from telamon.api.body import read_object
-from telamon.api.call import Call, Link, Reply, Route, Wire, related
+from telamon.api.call import Answer, Call, Link, Reply, Route, Wire, related
 from telamon.model.access import PROJECT_OWNERS
 from telamon.model.instance import InstanceChanges, InstanceKind, NewInstance, Provider
 from telamon.operations.instances import VisibleInstance
@@ -215,6 +215,7 @@ ROUTES = (
         method="GET",
         path=_INSTANCES,
         handler=list_serverless_instances,
+        answer=Answer(ServerlessInstance, is_list=True),
         sunset=_READ_SUNSET,
     ),
     Route(
@@ -222,6 +223,8 @@ ROUTES = (
         method="POST",
         path=_INSTANCES,
         handler=create_serverless_instance,
+        answer=Answer(ServerlessInstance, status=201),
+        body=_NewInstance,
         sunset=_WRITE_SUNSET,
     ),
     Route(
@@ -229,6 +232,7 @@ ROUTES = (
         method="GET",
         path=_INSTANCE,
         handler=get_serverless_instance,
+        answer=Answer(ServerlessInstance),
         sunset=_READ_SUNSET,
     ),
     Route(
@@ -236,6 +240,8 @@ ROUTES = (
         method="PATCH",
         path=_INSTANCE,
         handler=update_serverless_instance,
+        answer=Answer(ServerlessInstance),
+        body=_Changes,
         sunset=_WRITE_SUNSET,
     ),
     Route(
@@ -243,6 +249,7 @@ ROUTES = (
         method="DELETE",
         path=_INSTANCE,
         handler=delete_serverless_instance,
+        answer=Answer(status=202),
         sunset=_WRITE_SUNSET,
     ),
 )

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from telamon.api.api_keys import only
 from telamon.api.body import read_object
-from telamon.api.call import Call, Handler, Reply, Route, Surface, Wire
+from telamon.api.call import Answer, Body, Call, Handler, Reply, Route, Surface, Wire
 from telamon.model.access import Role, ServiceAccount
 from telamon.model.service_account import SECRET_PREFIX, NewSecret, Secret
 from telamon.operations.service_accounts import Changes, NewAccount, Place
@@ -203,13 +203,23 @@ def _rendered(call: Call, account: ServiceAccount, secrets: list[SecretView]) ->
     )
 
 
-def account_route(operation_id: str, method: str, path: str, handler: Handler) -> Route:
+def account_route(
+    operation_id: str,
+    method: str,
+    path: str,
+    handler: Handler,
+    answer: Answer,
+    *,
+    body: Body = None,
+) -> Route:
     """One as service accounts have them: on v2 only, and not before they were there."""
     return Route(
         operation_id=operation_id,
         method=method,
         path=path,
         handler=handler,
+        answer=answer,
+        body=body,
         surfaces=(Surface.V2,),
         versions=_VERSIONS,
     )
@@ -221,16 +231,75 @@ _ONE_OF_ORG = f"{OF_ORG}/{{clientId}}"
 _ONE_OF_PROJECT = f"{OF_PROJECT}/{{clientId}}"
 
 ROUTES = (
-    account_route("listServiceAccounts", "GET", OF_ORG, list_accounts),
-    account_route("createServiceAccount", "POST", OF_ORG, create_account),
-    account_route("getServiceAccount", "GET", _ONE_OF_ORG, get_account),
-    account_route("updateServiceAccount", "PATCH", _ONE_OF_ORG, update_account),
-    account_route("deleteServiceAccount", "DELETE", _ONE_OF_ORG, delete_account),
-    account_route("listServiceAccountProjects", "GET", f"{_ONE_OF_ORG}/groups", list_groups),
-    account_route("listProjectServiceAccounts", "GET", OF_PROJECT, list_accounts),
-    account_route("createProjectServiceAccount", "POST", OF_PROJECT, create_account),
-    account_route("getProjectServiceAccount", "GET", _ONE_OF_PROJECT, get_account),
-    account_route("updateProjectServiceAccount", "PATCH", _ONE_OF_PROJECT, update_account),
-    account_route("deleteProjectServiceAccount", "DELETE", _ONE_OF_PROJECT, delete_account),
-    account_route("addProjectServiceAccount", "POST", f"{_ONE_OF_PROJECT}:invite", invite_account),
+    account_route(
+        "listServiceAccounts",
+        "GET",
+        OF_ORG,
+        list_accounts,
+        Answer(ServiceAccountView, is_list=True),
+    ),
+    account_route(
+        "createServiceAccount",
+        "POST",
+        OF_ORG,
+        create_account,
+        Answer(ServiceAccountView, status=201),
+        body=_NewAccount,
+    ),
+    account_route("getServiceAccount", "GET", _ONE_OF_ORG, get_account, Answer(ServiceAccountView)),
+    account_route(
+        "updateServiceAccount",
+        "PATCH",
+        _ONE_OF_ORG,
+        update_account,
+        Answer(ServiceAccountView),
+        body=_Changes,
+    ),
+    account_route(
+        "deleteServiceAccount", "DELETE", _ONE_OF_ORG, delete_account, Answer(status=204)
+    ),
+    account_route(
+        "listServiceAccountProjects",
+        "GET",
+        f"{_ONE_OF_ORG}/groups",
+        list_groups,
+        Answer(GroupOfAccount, is_list=True),
+    ),
+    account_route(
+        "listProjectServiceAccounts",
+        "GET",
+        OF_PROJECT,
+        list_accounts,
+        Answer(ServiceAccountView, is_list=True),
+    ),
+    account_route(
+        "createProjectServiceAccount",
+        "POST",
+        OF_PROJECT,
+        create_account,
+        Answer(ServiceAccountView, status=201),
+        body=_NewAccount,
+    ),
+    account_route(
+        "getProjectServiceAccount", "GET", _ONE_OF_PROJECT, get_account, Answer(ServiceAccountView)
+    ),
+    account_route(
+        "updateProjectServiceAccount",
+        "PATCH",
+        _ONE_OF_PROJECT,
+        update_account,
+        Answer(ServiceAccountView),
+        body=_Changes,
+    ),
+    account_route(
+        "deleteProjectServiceAccount", "DELETE", _ONE_OF_PROJECT, delete_account, Answer(status=204)
+    ),
+    account_route(
+        "addProjectServiceAccount",
+        "POST",
+        f"{_ONE_OF_PROJECT}:invite",
+        invite_account,
+        Answer(ServiceAccountView),
+        body=_Invitation,
+    ),
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")
+NAME_PATTERN = r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}"
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 class InstanceKind(StrEnum):

@@ -183,7 +183,12 @@ def test_the_day_of_a_date_is_not_padded() -> None:
         return Reply(body={})
 
     route = Route(
-        operation_id="x", method="GET", path="/x", handler=nothing, sunset=date(2027, 7, 1)
+        operation_id="x",
+        method="GET",
+        path="/x",
+        handler=nothing,
+        answer=None,
+        sunset=date(2027, 7, 1),
     )
 
     assert of_sunset(route)[1] == ("Sunset", "Thu, 1 Jul 2027 00:00:00 GMT")
