@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "atlas_sunset_headers": False,
     "atlas_sunset": "ignore",
     "rate_limits": False,
+    "schedules": True,
     "stop_grace_seconds": 10,
     "log_format": "console",
 }
@@ -71,6 +72,7 @@ GIVEN: list[tuple[str, str, Any]] = [
     ("atlas_sunset_headers", "1", True),
     ("atlas_sunset", "enforce", "enforce"),
     ("rate_limits", "true", True),
+    ("schedules", "false", False),
     ("stop_grace_seconds", "0", 0),
     ("log_format", "json", "json"),
 ]

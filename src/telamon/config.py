@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """``enforce`` answers 410 where Atlas has switched a route off."""
     rate_limits: bool = False
     """Whether callers are held to Atlas's rates; see docs/api.md."""
+    schedules: bool = True
+    """Whether workers take the snapshots that schedules ask for."""
     stop_grace_seconds: Seconds = 10
     """How long running jobs may take to finish when the worker is told to stop."""
     log_format: Literal["console", "json"] = "console"

@@ -17,6 +17,7 @@ from telamon.mongo.process import MongodProcess
 Json = dict[str, Any]
 PATIENCE_SECONDS = 60.0
 PROVIDER = {"backingProviderName": "AWS", "regionName": "US_EAST_1"}
+NO_SCHEDULES = {"TELAMON_SCHEDULES": "false"}  # no snapshots but those a test asks for
 V2 = {"Accept": "application/vnd.atlas.2023-01-01+json"}
 
 
@@ -65,7 +66,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, **environment},
+                env={**os.environ, **NO_SCHEDULES, **environment},
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

@@ -1,5 +1,6 @@
 """Operations over a real database, a real repository on disk, and real deployments."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ from telamon.repository.repository import Repository
 from telamon.state import instances, restore_jobs, snapshots
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
+from tests.operations.schedules import Scheduling
+from tests.operations.schedules import scheduling as begin_scheduling
 from tests.repository.samples import counting_bytes
 from tests.state.conftest import db, place, prepared_database
 from tests.state.samples import (
@@ -87,6 +90,14 @@ def world(db: Database, tmp_path: Path) -> World:
     Repository.create(store, counting_bytes)
     sealer = Sealer(bytes(32))
     return World(db=db, sealer=sealer, credentials=Credentials(sealer), store=store)
+
+
+@pytest.fixture
+def scheduling(db: Database) -> Iterator[Scheduling]:
+    """The samples' projects, and queues."""
+    made = begin_scheduling(db)
+    yield made
+    made.queue.close()
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def fail(db: Database, failure: str = "no room", at: datetime = LATER) -> None:
 
 
 def start(db: Database) -> int:
-    return db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5"))
+    return db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5", at=NOW))
 
 
 def test_a_snapshot_is_read_as_it_was_inserted(db: Database) -> None:

@@ -52,8 +52,12 @@ def test_the_migrated_indexes_are_those_of_the_tables(db: Database, tmp_path: Pa
         "restore_job_order",
         "restore_job_running",
         "restore_job_snapshot",
+        "schedule_run_age",
         "snapshot_deletion",
+        "snapshot_expiry",
+        "snapshot_good",
         "snapshot_order",
+        "snapshot_unfinished",
     ]
 
 

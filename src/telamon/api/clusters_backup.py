@@ -207,26 +207,31 @@ def snapshot_path(call: Call) -> SnapshotPath:
 def _snapshot(call: Call, found: Snapshot) -> ClusterSnapshot:
     here = f"{call.group_url}/clusters/{call.instance_name}"
     is_completed = found.status is SnapshotStatus.COMPLETED
-    is_on_demand = found.snapshot_type is SnapshotType.ON_DEMAND
     return ClusterSnapshot(
         copy_regions=[],
         created_at=found.taken_at or UNSET,
         description=found.description or UNSET,
         expires_at=found.expires_at,
-        frequency_type="ondemand" if is_on_demand else UNSET,
+        frequency_type=_frequency(found),
         id=found.id,
         links=[
             Link(href=f"{here}/backup/snapshots/{found.id}", rel="self"),
             Link(href=here, rel=related("cluster")),
         ],
         mongod_version=found.mongodb_version or UNSET,
-        policy_items=[],
+        policy_items=list(found.policy_item_ids),
         replica_set_name=found.instance_name,
         snapshot_type=found.snapshot_type.value,
         status=found.status.value,
         storage_size_bytes=found.size_bytes if is_completed else 0,
         type="replicaSet",
     )
+
+
+def _frequency(found: Snapshot) -> str | UnsetType:
+    if found.snapshot_type is SnapshotType.ON_DEMAND:
+        return "ondemand"
+    return found.frequency.value if found.frequency else UNSET
 
 
 def _restore_job(call: Call, job: RestoreJob) -> ClusterRestoreJob:

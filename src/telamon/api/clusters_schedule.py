@@ -3,7 +3,7 @@
 The versions differ in how they name copies in other regions, of which Telamon makes none.
 """
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Link, Reply, Route, Wire, related
 from telamon.api.serverless_instances import unless_unset
 from telamon.errors import FeatureUnsupported, InvalidAttribute
+from telamon.model.due import next_run
 from telamon.model.retention import Retention, RetentionUnit
 from telamon.model.schedule import INTERVALS, Frequency, PolicyItem
 from telamon.operations.backup_schedules import ScheduleChanges, VisibleSchedule, WantedItem
@@ -49,14 +50,13 @@ class PolicyView(Wire, kw_only=True, frozen=True):
 
 
 class ScheduleView(Wire, kw_only=True, frozen=True):
-    """Without ``nextSnapshot``, since nothing takes one yet."""
-
     auto_export_enabled: bool
     cluster_id: str
     cluster_name: str
     copy_policy_items_enabled: bool
     copy_settings: list[str]
     links: list[Link]
+    next_snapshot: datetime | UnsetType = UNSET
     policies: list[PolicyView]
     reference_hour_of_day: int
     reference_minute_of_hour: int
@@ -87,7 +87,7 @@ class _Changes(Wire, kw_only=True, frozen=True):
     reference_hour_of_day: Annotated[int, Meta(ge=0, le=23)] | UnsetType = UNSET
     reference_minute_of_hour: Annotated[int, Meta(ge=0, le=59)] | UnsetType = UNSET
     restore_window_days: Annotated[int, Meta(ge=1, le=3650)] | UnsetType = UNSET
-    update_snapshots: bool = False  # of rules, which have taken none
+    update_snapshots: bool = False
     use_org_and_group_names_in_export_prefix: bool | UnsetType = UNSET
 
 
@@ -131,6 +131,7 @@ def _wanted(body: _Changes) -> ScheduleChanges:
         reference_minute=unless_unset(body.reference_minute_of_hour),
         restore_window_days=unless_unset(body.restore_window_days),
         names_in_export_prefix=unless_unset(body.use_org_and_group_names_in_export_prefix),
+        applies_to_snapshots=body.update_snapshots,
     )
 
 
@@ -161,6 +162,7 @@ def _rendered(call: Call, found: VisibleSchedule) -> ScheduleView:
             Link(href=here, rel="self"),
             Link(href=call.group_url, rel=related("group")),
         ],
+        next_snapshot=next_run(schedule, call.now) or UNSET,
         policies=[
             PolicyView(
                 id=schedule.policy_id,

@@ -29,6 +29,7 @@ class ServerlessRestoreJob(Wire, kw_only=True, frozen=True):
 class ServerlessSnapshot(Wire, kw_only=True, frozen=True):
     created_at: datetime | UnsetType = UNSET
     expires_at: datetime
+    frequency_type: str | UnsetType = UNSET
     id: str
     links: list[Link]
     mongod_version: str | UnsetType = UNSET
@@ -75,6 +76,7 @@ def snapshot(found: snapshot_model.Snapshot, *, instance_url: str) -> Serverless
     return ServerlessSnapshot(
         created_at=found.taken_at or UNSET,
         expires_at=found.expires_at,
+        frequency_type=found.frequency.value if found.frequency else UNSET,
         id=found.id,
         links=[
             Link(href=f"{instance_url}/backup/snapshots/{found.id}", rel="self"),

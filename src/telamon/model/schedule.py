@@ -1,9 +1,16 @@
-"""When snapshots of a dedicated cluster are to be taken, and how long they are to be kept."""
+"""When snapshots are to be taken, and how long they are to be kept.
 
+Dedicated clusters have schedules that their owners write, serverless instances and flex clusters
+those that Atlas has for all of them.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from telamon.model.retention import Retention
+from telamon.model.instance import InstanceKind
+from telamon.model.retention import Retention, RetentionUnit
 
 
 class Frequency(StrEnum):
@@ -32,7 +39,7 @@ the week from Monday, day of the month, or month."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyItem:
-    """One rule of a schedule."""
+    """One rule of a schedule. ``id`` is empty for one that nobody wrote."""
 
     id: str
     frequency: Frequency
@@ -42,9 +49,10 @@ class PolicyItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSchedule:
-    """The one schedule of a cluster; without items it asks for nothing.
+    """The one schedule of an instance; without items it asks for nothing.
 
-    Hour and minute are of UTC, and the items' intervals are counted from them.
+    Hour and minute are of UTC, and the items' intervals are counted from them. ``changed_at`` is
+    when it came to ask for what it asks for: moments before that are none of its own.
     """
 
     instance_id: str
@@ -54,3 +62,40 @@ class BackupSchedule:
     reference_minute: int
     restore_window_days: int
     names_in_export_prefix: bool
+    changed_at: datetime
+
+
+DEFAULT_RESTORE_WINDOW_DAYS = 7
+_EVERY_SIX_HOURS = PolicyItem(
+    id="",
+    frequency=Frequency.HOURLY,
+    interval=6,
+    retention=Retention(unit=RetentionUnit.DAYS, value=35),
+)
+_EVERY_DAY = PolicyItem(
+    id="",
+    frequency=Frequency.DAILY,
+    interval=1,
+    retention=Retention(unit=RetentionUnit.DAYS, value=8),
+)
+_RULES: Mapping[InstanceKind, tuple[PolicyItem, ...]] = {
+    InstanceKind.SERVERLESS: (_EVERY_SIX_HOURS,),
+    InstanceKind.FLEX: (_EVERY_DAY,),
+    InstanceKind.DEDICATED: (),
+}
+
+
+def first_schedule(
+    instance_id: str, kind: InstanceKind, *, policy_id: str, since: datetime
+) -> BackupSchedule:
+    """What an instance of the kind begins with; its hour and minute are those of ``since``, UTC."""
+    return BackupSchedule(
+        instance_id=instance_id,
+        policy_id=policy_id,
+        items=_RULES[kind],
+        reference_hour=since.hour,
+        reference_minute=since.minute,
+        restore_window_days=DEFAULT_RESTORE_WINDOW_DAYS,
+        names_in_export_prefix=False,
+        changed_at=since,
+    )

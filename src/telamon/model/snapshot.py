@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from telamon.model.instance import Instance
 from telamon.model.manifest import ClusterTime, Consistency
+from telamon.model.schedule import Frequency
 
 
 class SnapshotStatus(StrEnum):
@@ -59,3 +61,44 @@ class Snapshot:
     namespaces_total: int = 0
     description: str = ""
     """The caller's own words for it."""
+    frequency: Frequency | None = None
+    """Of the rarest rule that asked for a scheduled one."""
+    policy_item_ids: tuple[str, ...] = ()
+    """The rules of a cluster's schedule that asked for it."""
+
+
+def queued_snapshot(
+    snapshot_id: str,
+    instance: Instance,
+    *,
+    snapshot_type: SnapshotType,
+    requested_at: datetime,
+    expires_at: datetime,
+    description: str = "",
+    frequency: Frequency | None = None,
+    policy_item_ids: tuple[str, ...] = (),
+) -> Snapshot:
+    """One that is asked for, and of which there is nothing yet."""
+    return Snapshot(
+        id=snapshot_id,
+        group_id=instance.group_id,
+        instance_id=instance.id,
+        instance_name=instance.name,
+        status=SnapshotStatus.QUEUED,
+        snapshot_type=snapshot_type,
+        requested_at=requested_at,
+        finished_at=None,
+        expires_at=expires_at,
+        taken_at=None,
+        cluster_time=None,
+        consistency=None,
+        mongodb_version=None,
+        documents=0,
+        size_bytes=0,
+        expected_bytes=0,
+        new_bytes=0,
+        failure=None,
+        description=description,
+        frequency=frequency,
+        policy_item_ids=policy_item_ids,
+    )

@@ -1,4 +1,4 @@
-"""Schedules of dedicated clusters: kept and shown. Nothing acts on them yet."""
+"""Schedules of dedicated clusters: kept, shown, changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from telamon.model.access import (
     ApiKey,
     Role,
 )
+from telamon.model.due import latest_end
 from telamon.model.instance import Instance, InstanceKind
 from telamon.model.retention import Retention
-from telamon.model.schedule import BackupSchedule, Frequency, PolicyItem
+from telamon.model.schedule import BackupSchedule, Frequency, PolicyItem, first_schedule
 from telamon.operations.kinds import find_of_kind
 from telamon.state import backup_schedules as rows
+from telamon.state import snapshots
 from telamon.state.database import Database
-
-DEFAULT_RESTORE_WINDOW_DAYS = 7
 
 T = TypeVar("T")
 
@@ -47,6 +47,8 @@ class ScheduleChanges:
     reference_minute: int | None = None
     restore_window_days: int | None = None
     names_in_export_prefix: bool | None = None
+    applies_to_snapshots: bool = False
+    """Whether snapshots that the rules have asked for are kept as the rules now say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,10 @@ class BackupSchedules:
     ) -> VisibleSchedule:
         def work(tx: Connection) -> VisibleSchedule:
             found = self._find(tx, caller, group_id, name, PROJECT_BACKUP_MANAGERS)
-            return self._put(tx, found, self._changed(found.schedule, changes))
+            changed = self._changed(found.schedule, changes)
+            if changes.applies_to_snapshots:
+                _keep_by_rules(tx, changed)
+            return self._put(tx, found, changed)
 
         return await self._db.run(work)
 
@@ -88,7 +93,7 @@ class BackupSchedules:
 
         def work(tx: Connection) -> VisibleSchedule:
             found = self._find(tx, caller, group_id, name, PROJECT_BACKUP_MANAGERS)
-            return self._put(tx, found, replace(found.schedule, items=()))
+            return self._put(tx, found, self._changed(found.schedule, ScheduleChanges(items=())))
 
         return await self._db.run(work)
 
@@ -108,10 +113,11 @@ class BackupSchedules:
         return replace(found, schedule=schedule)
 
     def _changed(self, present: BackupSchedule, changes: ScheduleChanges) -> BackupSchedule:
+        now = self._clock()
         items = present.items
         if changes.items is not None:
             items = self._items(present, changes.items)
-        return replace(
+        changed = replace(
             present,
             items=items,
             reference_hour=_or(changes.reference_hour, present.reference_hour),
@@ -121,6 +127,7 @@ class BackupSchedules:
                 changes.names_in_export_prefix, present.names_in_export_prefix
             ),
         )
+        return changed if _same_moments(changed, present) else replace(changed, changed_at=now)
 
     def _items(
         self, present: BackupSchedule, wanted: Sequence[WantedItem]
@@ -149,19 +156,31 @@ def _or(wanted: T | None, present: T) -> T:
     return present if wanted is None else wanted
 
 
+def _same_moments(one: BackupSchedule, other: BackupSchedule) -> bool:
+    """Whether both ask for snapshots at the same times."""
+    first, second = (
+        (
+            schedule.reference_hour,
+            schedule.reference_minute,
+            sorted((item.frequency.value, item.interval) for item in schedule.items),
+        )
+        for schedule in (one, other)
+    )
+    return first == second
+
+
+def _keep_by_rules(tx: Connection, schedule: BackupSchedule) -> None:
+    """Snapshots of rules that are gone are kept as they were to be."""
+    for snapshot in snapshots.visible(tx, schedule.instance_id):
+        items = [item for item in schedule.items if item.id in snapshot.policy_item_ids]
+        if items:
+            start = snapshot.taken_at or snapshot.requested_at
+            snapshots.set_expiry(tx, snapshot.id, latest_end(items, start))
+
+
 def begin_schedule(tx: Connection, instance_id: str, *, policy_id: str, at: datetime) -> None:
     """Every dedicated cluster has a schedule, at first without rules; one that is there stays."""
-    if rows.find(tx, instance_id) is not None:
-        return
-    rows.put(
-        tx,
-        BackupSchedule(
-            instance_id=instance_id,
-            policy_id=policy_id,
-            items=(),
-            reference_hour=at.hour,
-            reference_minute=at.minute,
-            restore_window_days=DEFAULT_RESTORE_WINDOW_DAYS,
-            names_in_export_prefix=False,
-        ),
-    )
+    if rows.find(tx, instance_id) is None:
+        rows.put(
+            tx, first_schedule(instance_id, InstanceKind.DEDICATED, policy_id=policy_id, since=at)
+        )

@@ -34,7 +34,7 @@ from telamon.model.manifest import (
     StoredCollection,
 )
 from telamon.model.page import Page
-from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
+from telamon.model.snapshot import Snapshot, SnapshotType, queued_snapshot
 from telamon.mongo.connect import connected, examine
 from telamon.mongo.reading import Change
 from telamon.mongo.snapshot import read_snapshot
@@ -92,25 +92,12 @@ class Snapshots:
             )
             if instance.state is InstanceState.DELETING:
                 raise SnapshotNotPossible(f"the instance {instance_name} is being deleted")
-            new = Snapshot(
-                id=self._new_id(now),
-                group_id=group_id,
-                instance_id=instance.id,
-                instance_name=instance.name,
-                status=SnapshotStatus.QUEUED,
+            new = queued_snapshot(
+                self._new_id(now),
+                instance,
                 snapshot_type=SnapshotType.ON_DEMAND,
                 requested_at=now,
-                finished_at=None,
                 expires_at=now + timedelta(days=retention_days),
-                taken_at=None,
-                cluster_time=None,
-                consistency=None,
-                mongodb_version=None,
-                documents=0,
-                size_bytes=0,
-                expected_bytes=0,
-                new_bytes=0,
-                failure=None,
                 description=description,
             )
             rows.insert(tx, new)
@@ -242,7 +229,9 @@ class TakeSnapshot:
 
     def _begin(self, snapshot_id: str, mongodb_version: str) -> None:
         attempt = self._db.transact(
-            lambda tx: rows.start(tx, snapshot_id, mongodb_version=mongodb_version)
+            lambda tx: rows.start(
+                tx, snapshot_id, mongodb_version=mongodb_version, at=self._clock()
+            )
         )
         if attempt > _ATTEMPTS_AT_MOST:
             raise SnapshotFailed(

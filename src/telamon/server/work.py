@@ -22,13 +22,16 @@ from telamon.operations.managed_instances import ManagedInstances
 from telamon.operations.restore_jobs import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
+from telamon.server.chores import chores
 from telamon.server.locks import RepositoryLock, process_lock
 from telamon.server.repository import RepositoryPlace, open_repository, place_of
 from telamon.server.state import mongod_program, prepared_state
+from telamon.server.ticker import Ticker
 
 # The embedded worker is the only one of its database, and takes up its predecessor's jobs.
 _EMBEDDED_WORKER = "embedded"
 _PREDECESSOR_SECONDS = 60.0
+_TICK_END_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
@@ -48,12 +51,14 @@ def work(settings: Settings, *, supervised: bool) -> None:
         signal.signal(signal.SIGINT, lambda _number, _frame: stopping.set())
     with process_lock(settings.data_dir, "worker", wait_seconds=_PREDECESSOR_SECONDS):
         keep_large_buffers()
-        worker, managed = _worker(settings)
+        worker, managed, ticker = _worker(settings)
         managed.open()
         worker.launch()
+        ticker.start()
         _log.info("worker_ready", action="start_worker")
         stopping.wait()
         _log.info("worker_stopping", action="stop_worker")
+        ticker.stop(_TICK_END_SECONDS)
         worker.stop(settings.stop_grace_seconds)
         managed.close()
         # Threads of jobs that were handed back may still run; the next worker does them anew.
@@ -81,7 +86,7 @@ class WithRepository:
         self._handler.fail(subject_id, error)
 
 
-def _worker(settings: Settings) -> tuple[Worker, ManagedInstances]:
+def _worker(settings: Settings) -> tuple[Worker, ManagedInstances, Ticker]:
     state = prepared_state(settings)
     db, credentials = state.db, Credentials(state.sealer)
     place = place_of(settings)
@@ -106,7 +111,8 @@ def _worker(settings: Settings) -> tuple[Worker, ManagedInstances]:
             PrepareDownload(db, repository, system_clock), repository, place.lock
         ),
     }
-    return Worker(db.engine, handlers, executor_id=_EMBEDDED_WORKER), managed
+    worker = Worker(db.engine, handlers, executor_id=_EMBEDDED_WORKER)
+    return worker, managed, Ticker(chores(settings, state))
 
 
 def _remove_leftovers(place: RepositoryPlace) -> None:

@@ -1,10 +1,11 @@
 """Rows of the schedules of dedicated clusters."""
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from telamon.model.retention import Retention, RetentionUnit
 from telamon.model.schedule import BackupSchedule, Frequency, PolicyItem
+from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import backup_schedule
 
 
@@ -22,6 +23,7 @@ def put(tx: Connection, schedule: BackupSchedule) -> None:
             reference_minute=schedule.reference_minute,
             restore_window_days=schedule.restore_window_days,
             names_in_export_prefix=schedule.names_in_export_prefix,
+            changed_at=to_seconds(schedule.changed_at),
         )
     )
 
@@ -30,8 +32,11 @@ def find(tx: Connection, instance_id: str) -> BackupSchedule | None:
     row = tx.execute(
         sa.select(backup_schedule).where(backup_schedule.c.instance_id == instance_id)
     ).first()
-    if row is None:
-        return None
+    return None if row is None else from_row(row)
+
+
+def from_row(row: "Row[tuple[object, ...]]") -> BackupSchedule:
+    """Of a row with every column of the table."""
     return BackupSchedule(
         instance_id=row.instance_id,
         policy_id=row.policy_id,
@@ -40,6 +45,7 @@ def find(tx: Connection, instance_id: str) -> BackupSchedule | None:
         reference_minute=row.reference_minute,
         restore_window_days=row.restore_window_days,
         names_in_export_prefix=row.names_in_export_prefix,
+        changed_at=from_seconds(row.changed_at),
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 from telamon.errors import SnapshotNotFound
 from telamon.model.manifest import ClusterTime, Consistency, Manifest
 from telamon.model.page import Page
+from telamon.model.schedule import Frequency
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.state import snapshot_collections
 from telamon.state.moments import from_seconds, to_seconds
@@ -32,6 +33,8 @@ def insert(tx: Connection, new: Snapshot) -> None:
             requested_at=to_seconds(new.requested_at),
             expires_at=to_seconds(new.expires_at),
             description=new.description,
+            frequency=new.frequency.value if new.frequency else None,
+            policy_items=list(new.policy_item_ids),
         )
     )
 
@@ -110,7 +113,25 @@ def page(
     return Page(items=tuple(_snapshot(row) for row in rows), total=total)
 
 
-def start(tx: Connection, snapshot_id: str, *, mongodb_version: str | None) -> int:
+def visible(tx: Connection, instance_id: str) -> tuple[Snapshot, ...]:
+    """All of an instance's snapshots, the oldest first."""
+    rows = tx.execute(
+        _SELECT.where(snapshot.c.instance_id == instance_id, _VISIBLE).order_by(
+            snapshot.c.requested_at, snapshot.c.id
+        )
+    )
+    return tuple(_snapshot(row) for row in rows)
+
+
+def is_being_taken(tx: Connection, instance_id: str) -> bool:
+    """Whether a snapshot of the instance has been asked for and has not ended."""
+    unfinished = sa.select(snapshot.c.id).where(
+        snapshot.c.instance_id == instance_id, snapshot.c.finished_at.is_(None)
+    )
+    return tx.execute(unfinished.limit(1)).first() is not None
+
+
+def start(tx: Connection, snapshot_id: str, *, mongodb_version: str | None, at: datetime) -> int:
     """A worker begins, or begins anew; returns how many times one has begun.
 
     A snapshot that has ended stays as it is.
@@ -119,6 +140,7 @@ def start(tx: Connection, snapshot_id: str, *, mongodb_version: str | None) -> i
         _unfinished(snapshot_id).values(
             status=SnapshotStatus.IN_PROGRESS.value,
             mongodb_version=mongodb_version,
+            started_at=to_seconds(at),
             attempts=snapshot.c.attempts + 1,
         )
     )
@@ -272,4 +294,6 @@ def _snapshot(row: "Row[tuple[object, ...]]") -> Snapshot:
         namespaces_total=row.namespaces_total,
         failure=row.failure,
         description=row.description,
+        frequency=None if row.frequency is None else Frequency(row.frequency),
+        policy_item_ids=tuple(row.policy_items or ()),
     )

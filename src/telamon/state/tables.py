@@ -211,8 +211,26 @@ snapshot = sa.Table(
     sa.Column("collections", sa.Integer),
     # Of the job that deletes it: until that has ended there is a row, and nobody is shown it.
     sa.Column("deletion_id", _ID),
+    sa.Column("started_at", sa.BigInteger),  # the last attempt
+    sa.Column("frequency", sa.Text),
+    sa.Column("policy_items", sa.JSON),  # ids of the rules that asked for it
     sa.Index("snapshot_order", "instance_id", "requested_at", "id"),
     sa.Index("snapshot_deletion", "deletion_id", unique=True),
+    sa.Index(
+        "snapshot_good",
+        "instance_id",
+        "requested_at",
+        "id",
+        sqlite_where=sa.text("status = 'completed' AND deletion_id IS NULL"),
+        postgresql_where=sa.text("status = 'completed' AND deletion_id IS NULL"),
+    ),
+    sa.Index(
+        "snapshot_unfinished",
+        "instance_id",
+        sqlite_where=sa.text("finished_at IS NULL"),
+        postgresql_where=sa.text("finished_at IS NULL"),
+    ),
+    sa.Index("snapshot_expiry", "expires_at"),
 )
 
 snapshot_collection = sa.Table(
@@ -239,6 +257,38 @@ backup_schedule = sa.Table(
     sa.Column("reference_minute", sa.Integer, nullable=False),
     sa.Column("restore_window_days", sa.Integer, nullable=False),
     sa.Column("names_in_export_prefix", sa.Boolean, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+schedule_run = sa.Table(
+    "schedule_run",
+    metadata,
+    # The key is what keeps several workers from making one run twice.
+    sa.Column("instance_id", _ID, sa.ForeignKey("instance.id"), primary_key=True),
+    sa.Column("due_at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("noted_at", sa.BigInteger, nullable=False),
+    sa.Column("snapshot_id", _ID),
+    sa.Column("skipped", sa.Text),  # why there is no snapshot
+    sa.Index("schedule_run_age", "due_at"),
+)
+
+ended_jobs = sa.Table(
+    "ended_jobs",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, primary_key=True),
+    sa.Column("jobs", sa.BigInteger, nullable=False),
+)
+
+repository_size = sa.Table(
+    "repository_size",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    sa.Column("measured_at", sa.BigInteger, nullable=False),
+    sa.Column("packs", sa.BigInteger, nullable=False),
+    sa.Column("stored_bytes", sa.BigInteger, nullable=False),
+    sa.Column("snapshots", sa.BigInteger, nullable=False),
+    sa.Column("logical_bytes", sa.BigInteger, nullable=False),
 )
 
 restore_job = sa.Table(

@@ -64,7 +64,7 @@ def add_snapshot(
         snapshot_rows.insert(tx, new)
         if status is SnapshotStatus.QUEUED:
             return
-        snapshot_rows.start(tx, new.id, mongodb_version="6.0.5")
+        snapshot_rows.start(tx, new.id, mongodb_version="6.0.5", at=requested_at)
         if status is SnapshotStatus.COMPLETED:
             snapshot_rows.complete(tx, manifest_of(new), new_bytes=4_096, at=ended_at)
         elif status is SnapshotStatus.FAILED:

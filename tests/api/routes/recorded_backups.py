@@ -342,7 +342,6 @@ CASES = (
         "GET",
         f"{BACKUP}/schedule",
         Scene.dedicated,
-        less={"nextSnapshot"},
         first=(("PATCH", f"{BACKUP}/schedule", SCHEDULE),),
     ),
     Case(
@@ -351,7 +350,6 @@ CASES = (
         f"{BACKUP}/schedule",
         Scene.dedicated,
         {"useOrgAndGroupNamesInExportPrefix": True, **SCHEDULE},
-        less={"nextSnapshot"},
     ),
     Case(
         ("200__DELETE__groups_ID_clusters_NAME_backup_schedule__latest__20260810",),

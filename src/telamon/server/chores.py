@@ -1,0 +1,22 @@
+"""What a worker does by itself, as the settings ask for it."""
+
+from collections.abc import Iterator
+
+from telamon.clock import system_clock
+from telamon.config import Settings
+from telamon.ids import new_id
+from telamon.operations.scheduled_snapshots import ScheduledSnapshots
+from telamon.server.state import State
+from telamon.server.ticker import Chore
+
+
+def chores(settings: Settings, state: State) -> tuple[Chore, ...]:
+    """In the order in which each tick does them."""
+    return tuple(_chores(settings, state))
+
+
+def _chores(settings: Settings, state: State) -> Iterator[Chore]:
+    db, queue = state.db, state.queue
+    if settings.schedules:
+        scheduled = ScheduledSnapshots(db, queue, clock=system_clock, new_id=new_id)
+        yield Chore(name="take_scheduled_snapshots", every_ticks=1, act=scheduled.take_due)
