@@ -22,8 +22,17 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from telamon import state
 from telamon.state.database import Database
 from tests.places import Place
+
+NEWEST_SCHEMA = max(
+    path.name[:4]
+    for path in (Path(state.__file__).parent / "migrations" / "versions").glob(
+        "[0-9][0-9][0-9][0-9]_*.py"
+    )
+)
+"""The revision of the last migration."""
 
 _PROGRAMS = "/usr/lib/postgresql"
 _START_SECONDS = 60.0

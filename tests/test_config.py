@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "atlas_sunset": "ignore",
     "rate_limits": False,
     "schedules": True,
+    "retention": True,
     "stop_grace_seconds": 10,
     "log_format": "console",
 }
@@ -73,6 +74,7 @@ GIVEN: list[tuple[str, str, Any]] = [
     ("atlas_sunset", "enforce", "enforce"),
     ("rate_limits", "true", True),
     ("schedules", "false", False),
+    ("retention", "false", False),
     ("stop_grace_seconds", "0", 0),
     ("log_format", "json", "json"),
 ]

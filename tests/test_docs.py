@@ -43,7 +43,7 @@ def test_every_setting_is_in_the_operations_page(setting: str) -> None:
     assert f"`{setting}`" in OPERATIONS
 
 
-@pytest.mark.parametrize("command", ["init", "serve", "worker", *COMMANDS])
+@pytest.mark.parametrize("command", ["init", "serve", "worker", "retention", *COMMANDS])
 def test_every_command_is_in_the_operations_page(command: str) -> None:
     assert f"`telamon {command}" in OPERATIONS
 

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """Whether callers are held to Atlas's rates; see docs/api.md."""
     schedules: bool = True
     """Whether workers take the snapshots that schedules ask for."""
+    retention: bool = True
+    """Whether workers delete snapshots whose time is over."""
     stop_grace_seconds: Seconds = 10
     """How long running jobs may take to finish when the worker is told to stop."""
     log_format: Literal["console", "json"] = "console"

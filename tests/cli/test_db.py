@@ -10,7 +10,7 @@ import pytest
 
 from telamon.server.state import require_schema
 from tests.cli.conftest import Here, Shell
-from tests.databases import PostgresMaker
+from tests.databases import NEWEST_SCHEMA, PostgresMaker
 from tests.places import Place
 
 
@@ -36,7 +36,7 @@ def test_without_its_tables_nothing_starts_and_the_command_is_named(
 
     assert (ended.exit_code, ended.out) == (78, "")
     assert ended.err == (
-        "telamon: The database has no schema, and this Telamon needs 0006: "
+        f"telamon: The database has no schema, and this Telamon needs {NEWEST_SCHEMA}: "
         "run telamon db upgrade.\n"
     )
 

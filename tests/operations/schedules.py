@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
 
 from telamon.jobs.queue import JobQueue, migrate
@@ -35,10 +34,11 @@ class Scheduling:
     db: Database
     queue: JobQueue
     clock: SetClock = field(default_factory=SetClock)
-    numbers: "count[int]" = field(default_factory=count)
+    made_ids: list[str] = field(default_factory=list)
 
     def new_id(self, at: datetime) -> str:
-        return f"{int(at.timestamp()):08x}{next(self.numbers):016x}"
+        self.made_ids.append(f"{int(at.timestamp()):08x}{len(self.made_ids):016x}")
+        return self.made_ids[-1]
 
     def scheduler(self, db: Database | None = None) -> ScheduledSnapshots:
         return ScheduledSnapshots(db or self.db, self.queue, clock=self.clock, new_id=self.new_id)

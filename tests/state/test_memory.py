@@ -43,6 +43,14 @@ def write(db: Database, text: str) -> None:
     db.transact(lambda tx: tx.execute(sa.text("UPDATE note SET text = :text"), {"text": text}))
 
 
+def commit_elsewhere(path: Path) -> None:
+    program = (
+        "import sqlite3, sys; theirs = sqlite3.connect(sys.argv[1]); "
+        "theirs.execute(\"UPDATE note SET text = 'theirs'\"); theirs.commit()"
+    )
+    subprocess.run([sys.executable, "-c", program, path], check=True)
+
+
 async def test_what_nobody_has_written_to_is_read_once(db: Database) -> None:
     reader = Reader()
 
@@ -68,11 +76,7 @@ async def test_it_is_read_again_after_another_process_has_committed(
 ) -> None:
     reader = Reader()
     await db.recall("note", reader)
-    program = (
-        "import sqlite3, sys; theirs = sqlite3.connect(sys.argv[1]); "
-        "theirs.execute(\"UPDATE note SET text = 'theirs'\"); theirs.commit()"
-    )
-    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program, path], check=True)
+    await asyncio.to_thread(commit_elsewhere, path)
 
     assert await db.recall("note", reader) == "theirs"
 

@@ -18,7 +18,7 @@ from telamon.errors import ConfigurationError, InvalidAttribute, TelamonError, U
 from telamon.state import postgresql
 from telamon.state.database import Database
 from telamon.state.tables import organization
-from tests.databases import PostgresMaker, templates
+from tests.databases import NEWEST_SCHEMA, PostgresMaker, templates
 from tests.places import Place
 from tests.state.samples import ORG, fill_database
 from tests.state.test_database import name_of, rename
@@ -186,14 +186,17 @@ def test_migrations_at_once_are_one_after_the_other(postgres: PostgresMaker) -> 
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (None, "The database has no schema, and this Telamon needs 0006: run telamon db upgrade."),
+        (
+            None,
+            f"The database has no schema, and this Telamon needs {NEWEST_SCHEMA}: run telamon db upgrade.",
+        ),
         (
             "0002",
-            "The database has schema 0002, and this Telamon needs 0006: run telamon db upgrade.",
+            f"The database has schema 0002, and this Telamon needs {NEWEST_SCHEMA}: run telamon db upgrade.",
         ),
         (
             "9999",
-            "The database has schema 9999, which a later Telamon made; this one knows 0006. "
+            f"The database has schema 9999, which a later Telamon made; this one knows {NEWEST_SCHEMA}. "
             "Run that version.",
         ),
     ],

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from telamon import __version__
 from telamon.cli import db, instance, key, repository, restore, snapshot
+from telamon.cli.retention import retention
 from telamon.config import load_settings
 from telamon.errors import TelamonError
 
@@ -25,6 +26,7 @@ app.command(snapshot.app)
 app.command(restore.app)
 app.command(repository.app)
 app.command(db.app)
+app.command(retention)
 
 DataDir = Annotated[Path | None, Parameter(help="Where everything is kept [./telamon-data].")]
 

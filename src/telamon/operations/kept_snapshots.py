@@ -70,13 +70,16 @@ class KeptSnapshots:
                 raise SnapshotInUse(found.id, "it is being taken")
             if restore_jobs.is_restored(tx, found.id):
                 raise SnapshotInUse(found.id, "it is being restored")
-            # An id of its own, so that a deletion which failed can be asked for again.
-            deletion_id = self._new_id(self._clock())
-            rows.hide(tx, found.id, deletion_id=deletion_id)
-            # The next snapshot of the instance may be reading this one's manifest.
-            self._queue.enqueue(tx, JobKind.DELETE_SNAPSHOT, deletion_id, lock=found.instance_id)
+            ask_for_deletion(tx, self._queue, found, self._new_id(self._clock()))
 
         await self._db.run(work)
+
+
+def ask_for_deletion(tx: Connection, queue: JobQueue, snapshot: Snapshot, deletion_id: str) -> None:
+    """Of one that nobody takes or restores. ``deletion_id`` is a new one at each try."""
+    rows.hide(tx, snapshot.id, deletion_id=deletion_id)
+    # The next snapshot of the instance may be reading this one's manifest.
+    queue.enqueue(tx, JobKind.DELETE_SNAPSHOT, deletion_id, lock=snapshot.instance_id)
 
 
 class DeleteSnapshot:

@@ -1,13 +1,20 @@
 """What a worker does by itself, as the settings ask for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import structlog
 
 from telamon.clock import system_clock
 from telamon.config import Settings
 from telamon.ids import new_id
+from telamon.operations.expired_snapshots import ExpiredSnapshots
 from telamon.operations.scheduled_snapshots import ScheduledSnapshots
 from telamon.server.state import State
-from telamon.server.ticker import Chore
+from telamon.server.ticker import TICK_SECONDS, Chore
+
+_TEN_MINUTES = round(600 / TICK_SECONDS)
+
+_log = structlog.get_logger()
 
 
 def chores(settings: Settings, state: State) -> tuple[Chore, ...]:
@@ -20,3 +27,15 @@ def _chores(settings: Settings, state: State) -> Iterator[Chore]:
     if settings.schedules:
         scheduled = ScheduledSnapshots(db, queue, clock=system_clock, new_id=new_id)
         yield Chore(name="take_scheduled_snapshots", every_ticks=1, act=scheduled.take_due)
+    if settings.retention:
+        expired = ExpiredSnapshots(db, queue, clock=system_clock, new_id=new_id)
+        yield Chore(
+            name="delete_expired_snapshots",
+            every_ticks=_TEN_MINUTES,
+            act=lambda: _told("snapshot_expired", expired.delete()),
+        )
+
+
+def _told(event: str, snapshot_ids: Sequence[str]) -> None:
+    for snapshot_id in snapshot_ids:
+        _log.info(event, action="delete_expired_snapshots", snapshot_id=snapshot_id)

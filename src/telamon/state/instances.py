@@ -182,6 +182,11 @@ def set_deleted(tx: Connection, instance_id: str, at: datetime) -> None:
     )
 
 
+def is_deleted(tx: Connection, instance_id: str) -> bool:
+    """Whether nothing is left of it, shown or not. Raises InstanceNotFound."""
+    return _row(tx, instance_id).deleted_at is not None
+
+
 def settle_deleted(tx: Connection, instance_ids: Sequence[str]) -> None:
     """The caller has been shown these as DELETING: those that are deleted are gone from now on."""
     tx.execute(

@@ -165,6 +165,14 @@ def is_restored(tx: Connection, snapshot_id: str) -> bool:
     return tx.execute(unfinished.limit(1)).first() is not None
 
 
+def snapshots_in_use(tx: Connection) -> frozenset[str]:
+    """Ids of the snapshots, of whatever instance, that jobs which have not ended restore."""
+    rows = tx.execute(
+        sa.select(restore_job.c.snapshot_id).where(restore_job.c.finished_at.is_(None))
+    )
+    return frozenset(snapshot_id for (snapshot_id,) in rows)
+
+
 def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else to_seconds(moment)
 

@@ -123,6 +123,15 @@ def visible(tx: Connection, instance_id: str) -> tuple[Snapshot, ...]:
     return tuple(_snapshot(row) for row in rows)
 
 
+def owners(tx: Connection, *, expired_at: datetime | None = None) -> tuple[str, ...]:
+    """Ids of instances that have snapshots; only of those with one whose time is over by then."""
+    wanted: sa.ColumnElement[bool] = _VISIBLE
+    if expired_at is not None:
+        wanted &= snapshot.c.expires_at <= to_seconds(expired_at)
+    found = tx.execute(sa.select(snapshot.c.instance_id).where(wanted).distinct())
+    return tuple(sorted(instance_id for (instance_id,) in found))
+
+
 def is_being_taken(tx: Connection, instance_id: str) -> bool:
     """Whether a snapshot of the instance has been asked for and has not ended."""
     unfinished = sa.select(snapshot.c.id).where(
