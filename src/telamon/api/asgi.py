@@ -50,6 +50,7 @@ from telamon.api import (
 )
 from telamon.api.authentication import Authentication, Denied
 from telamon.api.call import Call, Route, Services, Surface
+from telamon.api.finished_jobs import FinishedJobs
 from telamon.api.oauth import OAuth
 from telamon.api.openapi import OpenApi
 from telamon.api.origin import base_url, client_address, path_of, read_body
@@ -84,6 +85,7 @@ ROUTES = (
 )
 
 _OPEN_PATHS = oauth.PATHS | {openapi.PATH}
+_POLLED = ("/restoreJobs", "/restoreJobs/{restoreJobId}", "/snapshots", "/snapshots/{snapshotId}")
 _ANY_VERSION = date(2023, 1, 1)  # for surfaces without versions
 
 
@@ -112,7 +114,9 @@ def create_app(
     for route in ROUTES:
         for surface in route.surfaces:
             by_path[f"{surface.value}{route.path}"][route.method] = route
-    routes = [api.mounted(path, methods) for path, methods in by_path.items()]
+    # Starlette tries one after the other: what is polled comes first.
+    paths = sorted(by_path, key=lambda path: not path.endswith(_POLLED))
+    routes = [api.mounted(path, by_path[path]) for path in paths]
     at_the_gate = OAuth(tokens, options.public_url, options.trusted_proxies)
     fetched = downloads.Downloads(services.download_files)
     application = Starlette(
@@ -172,6 +176,7 @@ class _Api:
         self._services = services
         self._options = options
         self._clock = clock
+        self._finished_jobs = FinishedJobs()
         self._limits = RateLimits(
             ((route.method, route.path) for route in ROUTES if Surface.V2 in route.surfaces),
             is_on=options.rate_limits,
@@ -209,6 +214,7 @@ class _Api:
                 Call(
                     services=self._services,
                     limits=self._limits,
+                    finished_jobs=self._finished_jobs,
                     route=route,
                     caller=caller,
                     address=address,

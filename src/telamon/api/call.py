@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from telamon.api import paging
+from telamon.api.finished_jobs import FinishedJobs
 from telamon.api.paging import PageRequest, Parameters
 from telamon.api.rate_limits import RateLimits
 from telamon.model.access import ApiKey
+from telamon.model.page import Page
+from telamon.model.restore_job import RestoreJob
 from telamon.operations.access import Access
 from telamon.operations.administration import Administration
 from telamon.operations.download_files import DownloadFiles
@@ -55,6 +58,7 @@ class Call:
 
     services: Services
     limits: RateLimits
+    finished_jobs: FinishedJobs
     route: "Route"
     caller: ApiKey
     address: str
@@ -101,6 +105,18 @@ class Call:
     def value(self, name: str) -> str:
         """As ``values``, the one that counts; empty if it is absent."""
         return next(iter(self.values(name)), "")
+
+    def listed_jobs(
+        self, page: Page[RestoreJob], rendered: "Callable[[Call, RestoreJob], Wire]"
+    ) -> "Reply":
+        """As ``listed``, of restore jobs."""
+        results = self.finished_jobs.listed(
+            page.items,
+            place=f"{self.base_url}{self.path}",
+            now=self.now,
+            rendered=lambda job: rendered(self, job),
+        )
+        return self.listed(results, page.total)
 
     def listed(self, results: Sequence[object], total: int) -> "Reply":
         """A page of a list that has ``total`` items in all."""

@@ -120,7 +120,7 @@ async def list_restore_jobs(call: Call) -> Reply:
         limit=call.page.items_per_page,
         offset=call.page.offset,
     )
-    return call.listed([_restore_job(call, job) for job in page.items], page.total)
+    return call.listed_jobs(page, _restore_job)
 
 
 async def get_restore_job(call: Call) -> Reply:
