@@ -114,6 +114,19 @@ async def test_keys_are_kept_apart(db: Database) -> None:
     assert reader.readings == 2
 
 
+async def test_nothing_is_remembered_beyond_a_close(db: Database, path: Path) -> None:
+    """Two connections may give two contents the same version."""
+    await db.recall("note", Reader())
+    db.close()
+    path.unlink()
+    other = Database.sqlite(path)
+    other.transact(lambda tx: tx.execute(sa.text("CREATE TABLE note (text TEXT)")))
+    other.transact(lambda tx: tx.execute(sa.text("INSERT INTO note VALUES ('of another file')")))
+    other.close()
+
+    assert await db.recall("note", Reader()) == "of another file"
+
+
 async def test_an_error_is_not_kept(db: Database) -> None:
     def failing(_tx: Connection) -> str:
         raise LookupError

@@ -45,6 +45,9 @@ class Memory:
         return answer
 
     def close(self) -> None:
+        """Forget everything: what one connection says of its version means nothing to another."""
+        self._found.clear()
+        self._version = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
