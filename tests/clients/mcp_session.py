@@ -5,9 +5,10 @@ import os
 import queue
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tests.end_to_end.harness import PATIENCE_SECONDS, Json
 
@@ -15,24 +16,22 @@ _PROGRAM = Path("node_modules", "mongodb-mcp-server", "dist", "index.js")
 
 
 class McpSession:
-    """``settings`` are environment variables of the program; it logs to ``log``."""
+    """The host's end of ``process``, whose standard error goes to ``log``."""
 
-    def __init__(self, installed: Path, settings: dict[str, str], log: Path) -> None:
-        with log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                ["node", str(installed / _PROGRAM)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env={**os.environ, **settings},
-            )
-        self._said: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._tells, self._says, self._log = process.stdin, process.stdout, log
+        self._said: queue.Queue[str | None] = queue.Queue()
         self._asked = 0
 
-    def __enter__(self) -> Self:
-        self._reader.start()
+    def read(self) -> None:
+        """Take what the process says until it says no more."""
+        for line in self._says:
+            self._said.put(line)
+        self._said.put(None)
+
+    def begin(self) -> None:
         self.ask(
             "initialize",
             protocolVersion="2025-06-18",
@@ -40,34 +39,16 @@ class McpSession:
             clientInfo={"name": "telamon-tests", "version": "1"},
         )
         self._tell({"method": "notifications/initialized"})
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """As a host ends it: nothing more is said to it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.close()
-            self._process.wait(PATIENCE_SECONDS)
-        finally:
-            self._process.kill()
-            self._process.wait()
-            self._reader.join()
-            self._process.stdout.close()
 
     def ask(self, method: str, **params: Any) -> Json:
         """The result of a call."""
         self._asked += 1
         self._tell({"id": self._asked, "method": method, "params": params})
-        while (answer := json.loads(self._said.get(timeout=PATIENCE_SECONDS))).get(
-            "id"
-        ) != self._asked:
-            pass
+        answer: Json = {}
+        while answer.get("id") != self._asked:
+            line = self._said.get(timeout=PATIENCE_SECONDS)
+            assert line is not None, self._log.read_text()
+            answer = json.loads(line)
         assert "error" not in answer, answer
         result: Json = answer["result"]
         return result
@@ -86,11 +67,33 @@ class McpSession:
         return "\n".join(part["text"] for part in result["content"])
 
     def _tell(self, message: Json) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-        self._process.stdin.flush()
+        self._tells.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        self._tells.flush()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._said.put(line)
+
+@contextmanager
+def mcp_session(installed: Path, settings: dict[str, str], log: Path) -> Iterator[McpSession]:
+    """With ``settings`` in its environment. It ends as hosts end it: nothing more is said to it."""
+    with (
+        log.open("ab") as errors,
+        subprocess.Popen(
+            ["node", str(installed / _PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **settings},
+        ) as process,
+    ):
+        session = McpSession(process, log)
+        reader = threading.Thread(target=session.read)
+        reader.start()
+        try:
+            session.begin()
+            yield session
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()
+        finally:
+            process.kill()
+            reader.join()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.mcp_session import McpSession
+from tests.clients.mcp_session import McpSession, mcp_session
 from tests.clients.protected import UNKNOWN, Protected
 from tests.clients.tls_front import TlsFront
 from tests.end_to_end.harness import Server
@@ -40,7 +40,7 @@ def settings(
 
 @pytest.fixture(scope="module")
 def agent(node_clients: Path, settings: dict[str, str]) -> Iterator[McpSession]:
-    with McpSession(node_clients, settings, Path(settings["HOME"], "mcp.log")) as agent:
+    with mcp_session(node_clients, settings, Path(settings["HOME"], "mcp.log")) as agent:
         yield agent
 
 
@@ -116,7 +116,7 @@ def test_its_token_is_revoked_when_it_ends(
 ) -> None:
     before = len(front.answered)
 
-    with McpSession(node_clients, settings, Path(settings["HOME"], "brief.log")) as brief:
+    with mcp_session(node_clients, settings, Path(settings["HOME"], "brief.log")) as brief:
         brief.tool("atlas-list-orgs")
 
     asked = [(call.partition("?")[0], status) for call, status in front.answered[before:]]

@@ -65,9 +65,11 @@ class TlsFront:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            await self._hand_on(reader, writer)
-        await _closed(writer)
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await self._hand_on(reader, writer)
+        finally:
+            await _closed(writer)
 
     async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
