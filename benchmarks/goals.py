@@ -6,6 +6,8 @@ from enum import StrEnum
 from benchmarks.measured import Measured, Thing
 from benchmarks.processes import Sample
 
+SQLITE = "SQLite"
+POSTGRESQL = "PostgreSQL"
 _MOST_MEMORY_MB = 256
 
 
@@ -80,6 +82,10 @@ def _all(bound: float) -> dict[str, float | None]:
     return dict.fromkeys("ABC", bound)
 
 
+def _both(bound: float) -> dict[str, float | None]:
+    return {SQLITE: bound, POSTGRESQL: bound}
+
+
 GOALS: list[Goal] = [
     *_for(Thing.READ, Figure.SPEED, Thing.SOCKET, _all(0.85)),
     *_for(Thing.FIRST, Figure.WALL, Thing.DUMP_GZIP, {"A": 0.15, "B": 0.15, "C": 0.20}),
@@ -100,5 +106,9 @@ GOALS: list[Goal] = [
     *_for(Thing.FIRST, Figure.MEMORY, None, _all(_MOST_MEMORY_MB)),
     *_for(Thing.RANDOM_SET, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB}),
     *_for(Thing.RESTORE, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB, "B": _MOST_MEMORY_MB}),
-    *_for(Thing.JOB_PAGES, Figure.WALL, Thing.EMPTY_ANSWERS, {"": None}),
+    *_for(Thing.JOB_PAGE, Figure.SPEED, Thing.EMPTY_ANSWER, {SQLITE: 0.35, POSTGRESQL: None}),
+    *_for(Thing.FIRST_OF_FEW, Figure.SPEED, Thing.EMPTY_ANSWER, {SQLITE: None, POSTGRESQL: None}),
+    *_for(Thing.LAST_OF_MANY, Figure.WALL, Thing.FIRST_OF_MANY, _both(1.2)),
+    *_for(Thing.FIRST_OF_MANY, Figure.WALL, Thing.FIRST_OF_FEW, _both(1.2)),
+    *_for(Thing.BUSY_TAIL, Figure.WALL, Thing.BUSY_MEDIAN, {SQLITE: 4.0}),
 ]

@@ -6,7 +6,6 @@ benchmarks.run.
 """
 
 import argparse
-import asyncio
 import json
 import resource
 import secrets
@@ -38,7 +37,6 @@ def main() -> None:
         "create": create_repository,
         "snapshot": snapshot,
         "restore": restore,
-        "page": page,
     }
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("job", choices=jobs)
@@ -112,12 +110,6 @@ def restore(chosen: argparse.Namespace) -> dict[str, Any]:
         work.load()
         work.swap()
     return {"bytes": manifest.size_bytes}
-
-
-def page(_chosen: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.page_times import measure_page  # noqa: PLC0415  # no other job needs the API
-
-    return {"pages": asyncio.run(measure_page())}
 
 
 def _open(chosen: argparse.Namespace) -> Repository:

@@ -25,12 +25,17 @@ class Thing(StrEnum):
     DELETED = "second snapshot, 0.5 % deleted at random"
     MONGORESTORE = "mongorestore --archive --gzip -j 4, 4 workers"
     RESTORE = "restore, Telamon"
-    EMPTY_ANSWERS = "200 empty Starlette answers"
-    JOB_PAGES = "200 pages of 100 restore jobs, with digest"
+    EMPTY_ANSWER = "an empty answer of Starlette"
+    JOB_PAGE = "a page of 100 restore jobs, with digest"
+    FIRST_OF_FEW = "page 1 of 1,000 restore jobs, after a commit"
+    FIRST_OF_MANY = "page 1 of 1,000,000 restore jobs, after a commit"
+    LAST_OF_MANY = "page 10,000 of 1,000,000 restore jobs, after a commit"
+    BUSY_MEDIAN = "a page, 32 connections, during a snapshot: median"
+    BUSY_TAIL = "a page, 32 connections, during a snapshot: 99th percentile"
 
 
 class Measured:
-    """Samples of each thing, of each data set by its letter; the letter of pages is ""."""
+    """Samples of each thing, of each data set by its letter; of the API, of each database by its name."""
 
     def __init__(self) -> None:
         self._samples: defaultdict[tuple[str, Thing], list[Sample]] = defaultdict(list)
@@ -61,4 +66,4 @@ class Measured:
     def things(self) -> list[tuple[str, Thing]]:
         """Everything that was run: by data set, in the order of ``Thing``."""
         order = list(Thing)
-        return sorted(self._samples, key=lambda one: (one[0] or "Z", order.index(one[1])))
+        return sorted(self._samples, key=lambda one: (len(one[0]), one[0], order.index(one[1])))

@@ -1,11 +1,9 @@
 """The API over a database with many restore jobs, for the measurement of one page of them."""
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-import httpx
 from sqlalchemy import Connection
 from starlette.types import ASGIApp
 
@@ -16,7 +14,7 @@ from telamon.clock import system_clock
 from telamon.ids import new_id
 from telamon.jobs.queue import JobQueue, migrate
 from telamon.model.instance import Instance, InstanceKind, InstanceState, Provider
-from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
+from telamon.model.restore_job import DeliveryType, RestoreStage
 from telamon.operations.access import Access
 from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
@@ -25,23 +23,37 @@ from telamon.operations.instances import Instances
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 from telamon.repository.repository import Repository
-from telamon.state import instances, restore_jobs
+from telamon.state import instances
 from telamon.state.database import Database
+from telamon.state.moments import to_seconds
 from telamon.state.sealing import Sealer
+from telamon.state.tables import instance, restore_job
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_YEAR_SECONDS = 365 * 86_400
+_ROWS_AT_ONCE = 10_000
 
 
-def app_with_jobs(folder: Path, jobs: int) -> tuple[ASGIApp, httpx.DigestAuth, str]:
-    """The application, a key that may read the page, and the page's path."""
-    db = Database.sqlite(folder / "telamon.db")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsApp:
+    """The application, a key that may read the list, and the list's path."""
+
+    app: ASGIApp
+    public_key: str
+    private_key: str
+    path: str
+
+
+def app_with_jobs(db: Database, jobs: int) -> JobsApp:
+    """On an empty database, in which one instance gets so many finished restore jobs."""
     db.migrate()
     migrate(db.engine)
     sealer = Sealer(secrets.token_bytes(32))
     access = Access(db, sealer, clock=system_clock, new_id=new_id)
     beginning = access.initialize("bench", "bench")
-    instance = _instance(beginning.project.id)
-    db.transact(lambda tx: _insert(tx, instance, jobs))
+    made = _instance(beginning.project.id)
+    db.transact(lambda tx: instances.insert(tx, made, sealed_credentials=b""))
+    db.transact(lambda tx: insert_jobs(tx, made, jobs))
     queue = JobQueue(db.engine)
     services = Services(
         access=access,
@@ -62,8 +74,12 @@ def app_with_jobs(folder: Path, jobs: int) -> tuple[ASGIApp, httpx.DigestAuth, s
         services, Options(), nonce_secret=sealer.derive("digest nonces"), clock=system_clock
     )
     key = beginning.api_key
-    path = f"/api/atlas/v1.0/groups/{instance.group_id}/serverless/bench/backup/restoreJobs"
-    return app, httpx.DigestAuth(key.key.public_key, key.private_key), path
+    return JobsApp(
+        app=app,
+        public_key=key.key.public_key,
+        private_key=key.private_key,
+        path=f"/api/atlas/v1.0/groups/{made.group_id}/serverless/bench/backup/restoreJobs",
+    )
 
 
 def _instance(group_id: str) -> Instance:
@@ -85,33 +101,28 @@ def _instance(group_id: str) -> Instance:
     )
 
 
-def _insert(tx: Connection, instance: Instance, jobs: int) -> None:
-    instances.insert(tx, instance, sealed_credentials=b"")
-    job = RestoreJob(
-        id="",
-        group_id=instance.group_id,
-        instance_id=instance.id,
-        sequence=0,
-        delivery_type=DeliveryType.AUTOMATED,
-        snapshot_id=new_id(NOW),
-        snapshot_taken_at=NOW,
-        target_group_id=instance.group_id,
-        target_instance_id=instance.id,
-        target_cluster_name=instance.name,
-        target_deployment_item_name=instance.deployment_item_name,
-        created_at=NOW,
-        expires_at=NOW,
-        finished_at=None,
-        stage=RestoreStage.QUEUED,
-        cancelled=False,
-        failure=None,
-        documents=0,
-        documents_total=1,
-        size_bytes=0,
-        size_bytes_total=1,
-    )
-    for _ in range(jobs):
-        number = instances.next_restore_job(tx, instance.id)
-        made = replace(job, id=new_id(NOW), sequence=number)
-        restore_jobs.insert(tx, made)
-        restore_jobs.finish(tx, made.id, at=NOW)
+def insert_jobs(tx: Connection, made: Instance, jobs: int) -> None:
+    """So many that have ended, of an instance that has none."""
+    tx.execute(instance.update().where(instance.c.id == made.id).values(last_restore_job=jobs))
+    now = to_seconds(NOW)
+    row = {
+        "instance_id": made.id,
+        "delivery_type": DeliveryType.AUTOMATED.value,
+        "snapshot_id": new_id(NOW),
+        "snapshot_taken_at": now,
+        "snapshot_finished_at": now,
+        "target_group_id": made.group_id,
+        "target_instance_id": made.id,
+        "target_cluster_name": made.name,
+        "target_deployment_item_name": made.deployment_item_name,
+        "created_at": now,
+        "expires_at": now + _YEAR_SECONDS,
+        "finished_at": now,
+        "stage": RestoreStage.FINISHED.value,
+    }
+    for first in range(1, jobs + 1, _ROWS_AT_ONCE):
+        numbers = range(first, min(first + _ROWS_AT_ONCE, jobs + 1))
+        tx.execute(
+            restore_job.insert(),
+            [{**row, "id": f"{number:024x}", "sequence": number} for number in numbers],
+        )

@@ -11,6 +11,7 @@ from benchmarks.measured import Measured, Thing
 from benchmarks.peer import Peers
 from benchmarks.published import CPU_SECONDS_PER_GB
 
+_SHORT_SECONDS = 0.05
 _STAND_IN = "stand-in for "
 
 
@@ -118,10 +119,14 @@ def _medians(measured: Measured, peers: Peers) -> list[str]:
         shortest, longest = measured.spread(letter, thing)
         lines.append(
             f"| {letter} | {_name(thing, peers)} | {measured.runs(letter, thing)} "
-            f"| {median.seconds:.2f} ({shortest:.2f}-{longest:.2f}) | {_known(median.cpu_seconds, 2)} "
+            f"| {_time(median.seconds)} ({_time(shortest)}-{_time(longest)}) | {_known(median.cpu_seconds, 2)} "
             f"| {_known(median.bytes / 1e6, 2)} | {_known(median.peak_bytes / 1e6, 0)} |"
         )
     return lines
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds >= _SHORT_SECONDS else f"{seconds:.5f}"
 
 
 def _known(value: float, digits: int) -> str:

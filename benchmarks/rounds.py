@@ -27,7 +27,7 @@ class Group(StrEnum):
     CHANGED = "changed"
     ENCRYPTED = "encrypted"
     RESTORE = "restore"
-    PAGE = "page"
+    API = "api"
 
 
 class Rounds:

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from benchmarks.api import measure_api
 from benchmarks.datasets import DATA_SETS, DataSet
 from benchmarks.deployment import deployment
-from benchmarks.measured import Measured, Thing
+from benchmarks.measured import Measured
 from benchmarks.peer import Peers, find_peers
-from benchmarks.processes import Sample, run_job
+from benchmarks.processes import run_job
 from benchmarks.report import Conditions, report
 from benchmarks.rounds import Group, Rounds
 
@@ -42,9 +43,9 @@ def main() -> None:
         root = Path(folder)
         peers = find_peers(root)
         sizes: dict[DataSet, int] = {}
-        if Group.PAGE in chosen.only:
-            measure_pages(chosen.rounds, measured)
-        if set(chosen.only) - {Group.PAGE}:
+        if Group.API in chosen.only:
+            measure_api(root, chosen.rounds, measured)
+        if set(chosen.only) - {Group.API}:
             for data_set in chosen.data:
                 wanted_bytes = chosen.size_mb * 1024 * 1024
                 sizes[data_set] = measure_data_set(
@@ -97,13 +98,6 @@ def measure_data_set(
             measured=measured,
         ).run(rounds)
         return loaded.bytes
-
-
-def measure_pages(rounds: int, measured: Measured) -> None:
-    for _ in range(rounds):
-        _, said = run_job("page")
-        for name, seconds in said["pages"].items():
-            measured.add("", Thing(name), Sample(seconds=seconds, cpu_seconds=0))
 
 
 def _groups(text: str) -> list[Group]:
