@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_NAME = r"^[\w\-.(),:&@+' ]{1,64}$"
+_HOURS = {"type": "integer", "minimum": 8, "maximum": 8760}
 _METHODS = ("get", "post", "patch", "delete")
 
 
@@ -12,21 +14,28 @@ _METHODS = ("get", "post", "patch", "delete")
 class Amendment:
     """``at`` is a path below the schemas, or an operation and the status that it describes.
 
-    ``to`` is what stands there instead: part of a schema, None for nothing, or a status.
+    ``to`` is what stands there instead; None is nothing.
     """
 
     at: str
-    to: Mapping[str, Any] | int | None
+    to: Any
     why: str
 
 
 AMENDMENTS = (
     Amendment("ApiError/properties/parameters/items", {}, "recorded: texts and numbers"),
     Amendment("ApiBSONTimestampView/properties", {}, "recorded: three nulls"),
-    Amendment("AtlasOrganization/properties/name/pattern", None, "recorded: names with spaces"),
+    Amendment("AtlasOrganization/properties/name/pattern", _NAME, "recorded: names with spaces"),
     Amendment("DiskBackupReplicaSet/properties/frequencyType/enum", None, "recorded: ondemand"),
     Amendment("DiskBackupSnapshot/properties/frequencyType/enum", None, "recorded: ondemand"),
-    Amendment("Group/properties/name/pattern", None, "recorded: names with spaces"),
+    Amendment(
+        "GroupServiceAccountRequest/properties/secretExpiresAfterHours",
+        _HOURS,
+        "text: at least 8, at most what the organization allows",
+    ),
+    Amendment("OrgServiceAccountRequest/properties/secretExpiresAfterHours", _HOURS, "as above"),
+    Amendment("ServiceAccountSecretRequest/properties/secretExpiresAfterHours", _HOURS, "as above"),
+    Amendment("Group/properties/name/pattern", _NAME, "recorded: names with spaces"),
     Amendment("Group/properties/withDefaultAlertsSettings/writeOnly", None, "recorded in answers"),
     Amendment("UserAccessListResponse/properties/count/minimum", None, "recorded: 0"),
     Amendment("createProject 200", 201, "recorded"),
@@ -42,7 +51,7 @@ def amended(document: Mapping[str, Any]) -> dict[str, Any]:
     for operation in operations.values():
         operation["responses"]["default"] = {"$ref": "#/components/responses/badRequest"}
     for each in AMENDMENTS:
-        if isinstance(each.to, int):
+        if " " in each.at:
             operation_id, status = each.at.split()
             responses = operations[operation_id]["responses"]
             responses[str(each.to)] = responses.pop(status)

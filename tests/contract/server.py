@@ -58,6 +58,7 @@ def serving(served: Served) -> Iterator[Served]:
     server = uvicorn.Server(config)
     with config.bind_socket() as listener:
         served.url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        listener.listen()  # so that nobody is refused before the thread has begun
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

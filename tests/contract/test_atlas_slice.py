@@ -1,27 +1,36 @@
 """The server against Atlas's own description of what Telamon serves, where that is at hand."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
+from msgspec.structs import fields as struct_fields
 from schemathesis.core.result import Ok
 
 from telamon.api.asgi import ROUTES
 from telamon.api.call import Route, Surface
+from telamon.api.openapi_schemas import struct_of
 from tests.api.routes.backup_cases import names_for
-from tests.api.routes.every_route import Filled
+from tests.api.routes.every_route import CASES, Filled, expected
 from tests.contract.amendments import amended
 from tests.contract.driving import Operation, drive
 from tests.contract.server import Served
 
 SLICE = Path(__file__).parents[3] / "shared" / "reference" / "atlas-openapi-slice.yaml"
 PREFIX = Surface.V2.value
+_MEDIA_TYPE = re.compile(r"application/vnd\.atlas\.[\d-]+\+json")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 def shape(path: str) -> str:
     return _VARIABLE.sub("{}", path)
+
+
+def variables(path: str) -> list[str]:
+    return _VARIABLE.findall(path)
 
 
 BY_SHAPE = {
@@ -31,15 +40,17 @@ BY_SHAPE = {
 }
 
 
-def served_operations() -> list[tuple[Operation, Route]]:
-    """Those of the slice that have a route."""
+def described() -> dict[str, Any]:
+    """Nothing where it is not at hand."""
     if not SLICE.exists():
-        return []
+        return {"openapi": "3.0.1", "info": {"title": "", "version": ""}, "paths": {}}
+    return amended(schemathesis.openapi.from_path(SLICE).raw_schema)
+
+
+def served_operations(document: dict[str, Any]) -> list[tuple[Operation, Route]]:
+    """Those that have a route."""
     found = []
-    schema = schemathesis.openapi.from_dict(
-        amended(schemathesis.openapi.from_path(SLICE).raw_schema)
-    )
-    for result in schema.get_all_operations():
+    for result in schemathesis.openapi.from_dict(document).get_all_operations():
         assert isinstance(result, Ok)
         operation = result.ok()
         route = BY_SHAPE.get((operation.method.upper(), shape(operation.path)))
@@ -48,24 +59,87 @@ def served_operations() -> list[tuple[Operation, Route]]:
     return found
 
 
-@pytest.mark.skipif(not SLICE.exists(), reason="Atlas's description is not at hand")
-@pytest.mark.parametrize(
-    ("operation", "route"),
-    [pytest.param(*pair, id=pair[1].operation_id) for pair in served_operations()],
-)
+DOCUMENT = described()
+SERVED = served_operations(DOCUMENT)
+
+
+def each(pairs: list[tuple[Operation, Route]]) -> pytest.MarkDecorator:
+    """No test where there is no description."""
+    named = [pytest.param(*pair, id=pair[1].operation_id) for pair in pairs]
+    return pytest.mark.parametrize(("operation", "route"), named)
+
+
+def test_all_of_the_description_that_has_a_route_is_driven() -> None:
+    if not SLICE.exists():
+        pytest.skip("Atlas's description is not at hand")
+    assert len(SERVED) == 95
+
+
+@each(SERVED)
 def test_every_answer_is_as_atlas_describes_it(
     served: Served, filled: Filled, operation: Operation, route: Route
 ) -> None:
-    names = names_for(route, filled.names)
-    ours = _VARIABLE.findall(route.path)
-    theirs = _VARIABLE.findall(operation.path)
-    names |= {name: names[own] for name, own in zip(theirs, ours, strict=True)}
-    versions = re.findall(r"vnd\.atlas\.[\d-]+\+json", str(operation.definition.raw["responses"]))
+    """Atlas's schemas allow any field beside their own; Telamon refuses those."""
+    struct = struct_of(route.body)
 
     drive(
         operation,
         served,
-        names=names,
-        accept=f"application/{max(versions)}",
+        names=names_of(operation, route, filled),
+        accept=accept_of(operation),
         examples=50,
+        fields=None if struct is None else [each.encode_name for each in struct_fields(struct)],
     )
+
+
+@each([(operation, route) for operation, route in SERVED if route.body])
+def test_what_atlas_calls_read_only_is_ignored(
+    served: Served, filled: Filled, operation: Operation, route: Route
+) -> None:
+    """Its SDKs send back what they have read."""
+    body: Any = CASES[route.operation_id].body
+    read_only = dict.fromkeys(read_only_fields(operation), "as it was read")
+    served.begin_anew()
+
+    answer = served.session.request(
+        route.method,
+        served.url + operation.path.format(**names_of(operation, route, filled)),
+        json=[read_only | each for each in body] if isinstance(body, list) else read_only | body,
+        headers={"Accept": accept_of(operation)},
+    )
+
+    assert answer.status_code == expected(route, Surface.V2), answer.text
+
+
+def names_of(operation: Operation, route: Route, filled: Filled) -> dict[str, str]:
+    """What there is, by the names that either of both has for it."""
+    names = names_for(route, filled.names)
+    both = zip(variables(operation.path), variables(route.path), strict=True)
+    return names | {theirs: names[ours] for theirs, ours in both}
+
+
+def accept_of(operation: Operation) -> str:
+    return str(max(_MEDIA_TYPE.findall(str(operation.definition.raw))))
+
+
+def read_only_fields(operation: Operation) -> Iterator[str]:
+    content = resolved(operation.definition.raw["requestBody"])["content"]
+    schema = resolved(next(iter(content.values()))["schema"])
+    for name, described in properties(resolved(schema.get("items", schema))):
+        if resolved(described).get("readOnly"):
+            yield name
+
+
+def properties(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from schema.get("properties", {}).items()
+    for part in (*schema.get("allOf", ()), *schema.get("oneOf", ())):
+        yield from properties(resolved(part))
+
+
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        found: Any = DOCUMENT
+        for name in node["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        node = found
+    return node

@@ -10,6 +10,7 @@ from telamon.api.networks import NewEntry, network_of
 from telamon.api.service_accounts import (
     OF_ORG,
     OF_PROJECT,
+    Hours,
     SecretView,
     account_route,
     client_id_of,
@@ -30,7 +31,7 @@ class AccountEntryView(Wire, kw_only=True, frozen=True):
 
 
 class _NewSecret(Wire, kw_only=True, frozen=True):
-    secret_expires_after_hours: int
+    secret_expires_after_hours: Hours
 
 
 async def create_secret(call: Call) -> Reply:

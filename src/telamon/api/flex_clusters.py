@@ -2,14 +2,21 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
-from telamon.api.serverless_instances import BackingProvider, Tag, Word, pairs, unless_unset
+from telamon.api.serverless_instances import (
+    BackingProvider,
+    InstanceName,
+    Tag,
+    Word,
+    pairs,
+    unless_unset,
+)
 from telamon.model.access import PROJECT_OWNERS
 from telamon.model.instance import InstanceChanges, InstanceKind, NewInstance, Provider
 from telamon.operations.instances import VisibleInstance
@@ -78,7 +85,7 @@ class _NewProviderSettings(Wire, kw_only=True, frozen=True, forbid_unknown_field
 
 
 class _NewCluster(Wire, kw_only=True, frozen=True):
-    name: Annotated[str, Meta(min_length=1)]
+    name: InstanceName
     provider_settings: _NewProviderSettings
     tags: list[Tag] = msgspec.field(default_factory=list)
     termination_protection_enabled: bool = False

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
+from telamon.api.serverless_instances import InstanceName
 from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_OWNERS
 from telamon.model.instance import InstanceKind
 from telamon.model.restore_job import RestoreJob
@@ -28,7 +29,7 @@ class _Kind(StrEnum):
 
 class _NewAttachment(Wire, kw_only=True, frozen=True):
     kind: _Kind = _Kind.SERVERLESS
-    name: Annotated[str, Meta(min_length=1)]
+    name: InstanceName
     uri: Annotated[str, Meta(min_length=1, max_length=4096)]
 
 

@@ -11,9 +11,10 @@ from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire, re
 from telamon.errors import InvalidQueryParameter
 from telamon.ids import is_id
 from telamon.model.access import PROJECT_OWNERS, Project
-from telamon.operations.projects import CountedProject, NewProject
+from telamon.operations.projects import NAME_PATTERN, CountedProject, NewProject
 
 _Word = Annotated[str, Meta(min_length=1, max_length=255)]
+_Name = Annotated[str, Meta(extra_json_schema={"pattern": f"^{NAME_PATTERN}$"})]
 _READ_ONLY = ("clusterCount", "created", "id", "links")
 _READ_ONLY_LATER = (
     *_READ_ONLY,
@@ -46,7 +47,7 @@ class GroupView(Wire, kw_only=True, frozen=True):
 
 
 class _NewGroup(Wire, kw_only=True, frozen=True):
-    name: str
+    name: _Name
     org_id: str
     region_usage_restrictions: _Regions = _Regions.COMMERCIAL
     tags: list[Tag] = field(default_factory=list)
@@ -54,7 +55,7 @@ class _NewGroup(Wire, kw_only=True, frozen=True):
 
 
 class _Changes(Wire, kw_only=True, frozen=True):
-    name: str | UnsetType = UNSET
+    name: _Name | UnsetType = UNSET
     tags: list[Tag] | UnsetType = UNSET
 
 

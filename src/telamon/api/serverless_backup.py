@@ -20,6 +20,7 @@ _KIND = InstanceKind.SERVERLESS
 # Answered by the server, sent back by clients that fill in whole objects.
 _READ_ONLY = (
     "cancelled",
+    "components",
     "createdAt",
     "deliveryUrl",
     "desiredTimestamp",
@@ -30,6 +31,7 @@ _READ_ONLY = (
     "id",
     "instanceName",
     "links",
+    "privateDownloadDeliveryUrls",
     "targetDeploymentItemName",
     "timestamp",
 )

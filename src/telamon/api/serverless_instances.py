@@ -11,7 +11,13 @@ from msgspec import UNSET, Meta, UnsetType
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Link, Reply, Route, Wire, related
 from telamon.model.access import PROJECT_OWNERS
-from telamon.model.instance import InstanceChanges, InstanceKind, NewInstance, Provider
+from telamon.model.instance import (
+    NAME_PATTERN,
+    InstanceChanges,
+    InstanceKind,
+    NewInstance,
+    Provider,
+)
 from telamon.operations.instances import VisibleInstance
 
 _KIND = InstanceKind.SERVERLESS
@@ -30,6 +36,10 @@ _READ_ONLY_LATER = (*_READ_ONLY, "name", "providerSettings")
 
 Value = TypeVar("Value")
 Word = Annotated[str, Meta(min_length=1, max_length=255)]
+# The operation checks the pattern, since it has an error of its own.
+InstanceName = Annotated[
+    str, Meta(min_length=1, extra_json_schema={"pattern": f"^{NAME_PATTERN}$"})
+]
 
 
 class BackingProvider(StrEnum):
@@ -91,7 +101,7 @@ class _NewBackupOptions(BackupOptions, kw_only=True, frozen=True, forbid_unknown
 
 
 class _NewInstance(Wire, kw_only=True, frozen=True):
-    name: Annotated[str, Meta(min_length=1)]
+    name: InstanceName
     provider_settings: _NewProviderSettings
     serverless_backup_options: _NewBackupOptions = _NewBackupOptions()
     tags: list[Tag] = msgspec.field(default_factory=list)

@@ -13,13 +13,23 @@ from telamon.api.api_keys import only
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Body, Call, Handler, Reply, Route, Surface, Wire
 from telamon.model.access import Role, ServiceAccount
-from telamon.model.service_account import SECRET_PREFIX, NewSecret, Secret
+from telamon.model.service_account import (
+    SECRET_HOURS_MAX,
+    SECRET_HOURS_MIN,
+    SECRET_PREFIX,
+    NewSecret,
+    Secret,
+)
 from telamon.operations.service_accounts import Changes, NewAccount, Place
 
 _MASK = f"{SECRET_PREFIX}****"
 _READ_ONLY = ("clientId", "createdAt", "secrets")
 _VERSIONS = (date(2024, 8, 5),)
 
+# The operation checks them, since an organization may allow less.
+Hours = Annotated[
+    int, Meta(extra_json_schema={"minimum": SECRET_HOURS_MIN, "maximum": SECRET_HOURS_MAX})
+]
 _Name = Annotated[str, Meta(pattern=r"\A[\w\-.,' ]{1,64}\Z")]
 _Description = Annotated[str, Meta(pattern=r"\A[\w\-.,' ]{1,250}\Z")]
 
@@ -52,7 +62,7 @@ class _NewAccount(Wire, kw_only=True, frozen=True):
     description: _Description
     name: _Name
     roles: list[Role]
-    secret_expires_after_hours: int
+    secret_expires_after_hours: Hours
 
 
 class _Changes(Wire, kw_only=True, frozen=True):

@@ -42,7 +42,9 @@ PROJECTS_MAX = 250
 
 Tags = Sequence[tuple[str, str]]
 
-_NAME = re.compile(r"[\w\-.(),:&@+' ]{1,64}")
+NAME_PATTERN = r"[\w\-.(),:&@+' ]{1,64}"
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,16 @@ async def test_v1_answers_201_and_two_dates_more(client: httpx.AsyncClient) -> N
     )
 
 
+@pytest.mark.parametrize("field", ["components", "privateDownloadDeliveryUrls"])
+@pytest.mark.usefixtures("fixed")
+async def test_a_read_only_field_is_ignored(
+    client: httpx.AsyncClient, atlas: str, field: str
+) -> None:
+    answer = await client.post(jobs_at(atlas), json=wanted(**{field: []}))
+
+    assert answer.status_code == (201 if atlas == V1 else 200)
+
+
 @pytest.mark.parametrize("name", ["orders", FLEX])
 @pytest.mark.usefixtures("fixed", "orders")
 async def test_the_target_may_be_of_another_kind(
