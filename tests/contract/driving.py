@@ -24,6 +24,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+TIMEOUT_SECONDS = 60
 READS = ("GET", "HEAD")
 
 Operation = APIOperation[Any, Any, Any, Any]
@@ -52,7 +53,10 @@ def drive(
         if operation.method.upper() not in READS:
             served.begin_anew()
         response = case.call(
-            base_url=served.url, session=served.session, headers={"Accept": accept}
+            base_url=served.url,
+            session=served.session,
+            headers={"Accept": accept},
+            timeout=TIMEOUT_SECONDS,
         )
         case.validate_response(opened(response), checks=CHECKS)
 

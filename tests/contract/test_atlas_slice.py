@@ -16,7 +16,7 @@ from telamon.api.openapi_schemas import struct_of
 from tests.api.routes.backup_cases import names_for
 from tests.api.routes.every_route import CASES, Filled, expected
 from tests.contract.amendments import amended
-from tests.contract.driving import Operation, drive
+from tests.contract.driving import TIMEOUT_SECONDS, Operation, drive
 from tests.contract.server import Served
 
 SLICE = Path(__file__).parents[3] / "shared" / "reference" / "atlas-openapi-slice.yaml"
@@ -106,6 +106,7 @@ def test_what_atlas_calls_read_only_is_ignored(
         served.url + operation.path.format(**names_of(operation, route, filled)),
         json=[read_only | each for each in body] if isinstance(body, list) else read_only | body,
         headers={"Accept": accept_of(operation)},
+        timeout=TIMEOUT_SECONDS,
     )
 
     assert answer.status_code == expected(route, Surface.V2), answer.text
