@@ -7,6 +7,7 @@ from typing import Any
 
 _NAME = r"^[\w\-.(),:&@+' ]{1,64}$"
 _HOURS = {"type": "integer", "minimum": 8, "maximum": 8760}
+_REFUSAL = {"$ref": "#/components/responses/badRequest"}
 _METHODS = ("get", "post", "patch", "delete")
 
 
@@ -48,8 +49,10 @@ def amended(document: Mapping[str, Any]) -> dict[str, Any]:
     """Every operation may be refused with every status: the description leaves out most of them."""
     made = copy.deepcopy(dict(document))
     operations = dict(_operations(made))
-    for operation in operations.values():
-        operation["responses"]["default"] = {"$ref": "#/components/responses/badRequest"}
+    in_oauths_shape = operations["createOauthToken"]["responses"]["401"]
+    for operation_id, operation in operations.items():
+        is_oauth = operation_id.endswith("OauthToken")
+        operation["responses"]["default"] = in_oauths_shape if is_oauth else _REFUSAL
     for each in AMENDMENTS:
         if " " in each.at:
             operation_id, status = each.at.split()

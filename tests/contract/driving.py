@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.api.routes.every_route import Filled
 from tests.contract.server import Served
 
 CHECKS = [
@@ -39,6 +40,7 @@ def drive(
     accept: str,
     examples: int,
     fields: Collection[str] | None = None,
+    is_anonymous: bool = False,
 ) -> None:
     """Three fifths of the examples are valid and name what there is.
 
@@ -54,7 +56,7 @@ def drive(
             served.begin_anew()
         response = case.call(
             base_url=served.url,
-            session=served.session,
+            session=served.anonymous if is_anonymous else served.session,
             headers={"Accept": accept},
             timeout=TIMEOUT_SECONDS,
         )
@@ -93,6 +95,14 @@ def _each(
         send(case)
 
     run()
+
+
+def credentials(filled: Filled) -> dict[str, str]:
+    """What a service account buys tokens with."""
+    return {
+        "client_id": filled.account.account.public_key,
+        "client_secret": filled.account.secret.value,
+    }
 
 
 def opened(response: Response) -> Response:
@@ -150,4 +160,6 @@ _NAMED_BY = {
     "targetGroupId": "groupId",
     "targetProjectId": "groupId",
     "orgId": "orgId",
+    "client_id": "client_id",
+    "client_secret": "client_secret",
 }

@@ -28,6 +28,7 @@ class Served:
         self._world: World | None = None
         self._app: ASGIApp | None = None
         self.url = ""
+        self.anonymous = requests.Session()
         self.session = requests.Session()
         self.session.auth = HTTPDigestAuth(key.key.public_key, key.private_key)
 
@@ -68,4 +69,5 @@ def serving(served: Served) -> Iterator[Served]:
             server.should_exit = True
             thread.join()
             served.session.close()
+            served.anonymous.close()
             served.close()

@@ -10,13 +10,14 @@ import schemathesis
 from msgspec.structs import fields as struct_fields
 from schemathesis.core.result import Ok
 
+from telamon.api import oauth
 from telamon.api.asgi import ROUTES
 from telamon.api.call import Route, Surface
 from telamon.api.openapi_schemas import struct_of
 from tests.api.routes.backup_cases import names_for
 from tests.api.routes.every_route import CASES, Filled, expected
 from tests.contract.amendments import amended
-from tests.contract.driving import TIMEOUT_SECONDS, Operation, drive
+from tests.contract.driving import TIMEOUT_SECONDS, Operation, credentials, drive
 from tests.contract.server import Served
 
 SLICE = Path(__file__).parents[3] / "shared" / "reference" / "atlas-openapi-slice.yaml"
@@ -47,10 +48,14 @@ def described() -> dict[str, Any]:
     return amended(schemathesis.openapi.from_path(SLICE).raw_schema)
 
 
-def served_operations(document: dict[str, Any]) -> list[tuple[Operation, Route]]:
+DOCUMENT = described()
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+def served_operations() -> list[tuple[Operation, Route]]:
     """Those that have a route."""
     found = []
-    for result in schemathesis.openapi.from_dict(document).get_all_operations():
+    for result in SCHEMA.get_all_operations():
         assert isinstance(result, Ok)
         operation = result.ok()
         route = BY_SHAPE.get((operation.method.upper(), shape(operation.path)))
@@ -59,8 +64,7 @@ def served_operations(document: dict[str, Any]) -> list[tuple[Operation, Route]]
     return found
 
 
-DOCUMENT = described()
-SERVED = served_operations(DOCUMENT)
+SERVED = served_operations()
 
 
 def each(pairs: list[tuple[Operation, Route]]) -> pytest.MarkDecorator:
@@ -89,6 +93,21 @@ def test_every_answer_is_as_atlas_describes_it(
         accept=accept_of(operation),
         examples=50,
         fields=None if struct is None else [each.encode_name for each in struct_fields(struct)],
+    )
+
+
+@pytest.mark.parametrize("path", sorted(oauth.PATHS))
+def test_the_token_endpoints_answer_as_described(served: Served, filled: Filled, path: str) -> None:
+    if not SLICE.exists():
+        pytest.skip("Atlas's description is not at hand")
+
+    drive(
+        SCHEMA[path]["POST"],
+        served,
+        names=credentials(filled),
+        accept="application/json",
+        examples=50,
+        is_anonymous=True,
     )
 
 

@@ -3,13 +3,13 @@
 import pytest
 import schemathesis
 
-from telamon.api import openapi
+from telamon.api import oauth, openapi
 from telamon.api.asgi import ROUTES
 from telamon.api.call import Route, Surface
 from telamon.api.media_type import of_version
 from tests.api.routes.backup_cases import names_for
 from tests.api.routes.every_route import AT, Filled
-from tests.contract.driving import Operation, drive
+from tests.contract.driving import Operation, credentials, drive
 from tests.contract.server import Served
 
 SCHEMA = schemathesis.openapi.from_dict(openapi.document(ROUTES))
@@ -34,4 +34,16 @@ def test_every_answer_is_as_described(
         names=names_for(route, filled.names),
         accept=of_version(route.versions[-1]) if is_dated else "application/json",
         examples=15,
+    )
+
+
+@pytest.mark.parametrize("path", sorted(oauth.PATHS))
+def test_the_token_endpoints_answer_as_described(served: Served, filled: Filled, path: str) -> None:
+    drive(
+        SCHEMA[path]["POST"],
+        served,
+        names=credentials(filled),
+        accept="application/json",
+        examples=50,
+        is_anonymous=True,
     )
