@@ -43,6 +43,14 @@ def write(db: Database, text: str) -> None:
     db.transact(lambda tx: tx.execute(sa.text("UPDATE note SET text = :text"), {"text": text}))
 
 
+def replace_file(path: Path) -> None:
+    path.unlink()
+    other = Database.sqlite(path)
+    other.transact(lambda tx: tx.execute(sa.text("CREATE TABLE note (text TEXT)")))
+    other.transact(lambda tx: tx.execute(sa.text("INSERT INTO note VALUES ('of another file')")))
+    other.close()
+
+
 def commit_elsewhere(path: Path) -> None:
     program = (
         "import sqlite3, sys; theirs = sqlite3.connect(sys.argv[1]); "
@@ -118,11 +126,7 @@ async def test_nothing_is_remembered_beyond_a_close(db: Database, path: Path) ->
     """Two connections may give two contents the same version."""
     await db.recall("note", Reader())
     db.close()
-    path.unlink()
-    other = Database.sqlite(path)
-    other.transact(lambda tx: tx.execute(sa.text("CREATE TABLE note (text TEXT)")))
-    other.transact(lambda tx: tx.execute(sa.text("INSERT INTO note VALUES ('of another file')")))
-    other.close()
+    replace_file(path)
 
     assert await db.recall("note", Reader()) == "of another file"
 
