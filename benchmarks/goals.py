@@ -12,13 +12,14 @@ _MOST_MEMORY_MB = 256
 
 
 class Figure(StrEnum):
-    """What of two samples is compared. All but the last are ratios."""
+    """What of two samples is compared. All but the last two are ratios."""
 
     SPEED = "speed"
     WALL = "wall"
     CPU = "client CPU"
     BYTES = "bytes"
     MEMORY = "peak memory"
+    SECONDS = "seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,12 @@ class Goal:
     """None: shown, but nothing is promised."""
 
     def measure(self, measured: Measured) -> float | None:
-        """The ratio, or MB of memory; None where one of the two was not run."""
+        """The ratio, MB of memory, or seconds; None where one of the two was not run."""
         one = measured.median(self.letter, self.thing)
         if one is None:
             return None
         if self.against is None:
-            return one.peak_bytes / 1e6
+            return one.seconds if self.figure is Figure.SECONDS else one.peak_bytes / 1e6
         other = measured.median(self.letter, self.against)
         return None if other is None else _ratio(self.figure, one, other)
 
@@ -63,6 +64,7 @@ def _ratio(figure: Figure, one: Sample, other: Sample) -> float | None:
         Figure.CPU: (one.cpu_seconds, other.cpu_seconds),
         Figure.BYTES: (one.bytes, other.bytes),
         Figure.MEMORY: (one.peak_bytes, other.peak_bytes),
+        Figure.SECONDS: (one.seconds, other.seconds),
     }
     upper, lower = parts[figure]
     return upper / lower if lower else None
@@ -103,9 +105,13 @@ GOALS: list[Goal] = [
     *_for(Thing.ENCRYPTED, Figure.WALL, Thing.FIRST, _all(1.10)),
     *_for(Thing.RESTORE, Figure.WALL, Thing.MONGORESTORE, {"A": 0.80, "B": 0.55}),
     *_for(Thing.RESTORE, Figure.CPU, Thing.MONGORESTORE, {"A": 0.20, "B": 0.20}),
+    *_for(Thing.DOWNLOAD, Figure.WALL, Thing.DUMP, _all(0.70)),
+    *_for(Thing.FIRST_BYTE, Figure.SECONDS, None, _all(1.0)),
+    *_for(Thing.PREPARED, Figure.WALL, Thing.DUMP, dict.fromkeys("ABC")),
     *_for(Thing.FIRST, Figure.MEMORY, None, _all(_MOST_MEMORY_MB)),
     *_for(Thing.RANDOM_SET, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB}),
     *_for(Thing.RESTORE, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB, "B": _MOST_MEMORY_MB}),
+    *_for(Thing.DOWNLOAD, Figure.MEMORY, None, _all(_MOST_MEMORY_MB)),
     *_for(Thing.JOB_PAGE, Figure.SPEED, Thing.EMPTY_ANSWER, {SQLITE: 0.35, POSTGRESQL: None}),
     *_for(Thing.FIRST_OF_FEW, Figure.SPEED, Thing.EMPTY_ANSWER, {SQLITE: None, POSTGRESQL: None}),
     *_for(Thing.LAST_OF_MANY, Figure.WALL, Thing.FIRST_OF_MANY, _both(1.2)),

@@ -6,6 +6,7 @@ benchmarks.run.
 """
 
 import argparse
+import importlib
 import json
 import resource
 import secrets
@@ -18,6 +19,7 @@ from benchmarks.bare_socket import BareSocket
 from benchmarks.datasets import DATA_SETS, DATABASE, load
 from benchmarks.take import drop, take
 from telamon.blobs.local import LocalBlobStore
+from telamon.mongo.archive import checksum
 from telamon.mongo.buffers import keep_large_buffers
 from telamon.mongo.connect import connected
 from telamon.mongo.restore import Restore
@@ -37,6 +39,8 @@ def main() -> None:
         "create": create_repository,
         "snapshot": snapshot,
         "restore": restore,
+        "prepare": prepare_download,
+        "download": download,
     }
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("job", choices=jobs)
@@ -50,6 +54,8 @@ def main() -> None:
     )
     chosen = arguments.parse_args()
     keep_large_buffers()  # as the worker does
+    if chosen.job == "download":
+        importlib.import_module("benchmarks.fetch")  # before the clock starts
     cpu_seconds, started = _cpu_seconds(), time.perf_counter()
     told = jobs[chosen.job](chosen)
     measured = {
@@ -110,6 +116,23 @@ def restore(chosen: argparse.Namespace) -> dict[str, Any]:
         work.load()
         work.swap()
     return {"bytes": manifest.size_bytes}
+
+
+def prepare_download(chosen: argparse.Namespace) -> dict[str, Any]:
+    """What the job of operations/downloads.py does, without its database."""
+    repository = _open(chosen)
+    manifest = repository.manifest(chosen.snapshot)
+    for stored in manifest.collections:
+        value = 0
+        for piece in repository.documents(stored):
+            value = checksum(piece, value)
+    return {"bytes": manifest.size_bytes}
+
+
+def download(chosen: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.fetch import fetch  # noqa: PLC0415  # with the API, which few jobs need
+
+    return fetch(_open(chosen), chosen.snapshot)
 
 
 def _open(chosen: argparse.Namespace) -> Repository:

@@ -27,6 +27,7 @@ class Group(StrEnum):
     CHANGED = "changed"
     ENCRYPTED = "encrypted"
     RESTORE = "restore"
+    DOWNLOAD = "download"
     API = "api"
 
 
@@ -63,6 +64,7 @@ class Rounds:
             self._first()
             self._second()
             self._restore()
+            self._download()
         if Group.CHANGED in self._groups and self._changes_fields:
             self._changed_once()
         self._forget_round()
@@ -104,9 +106,7 @@ class Rounds:
         if Group.SECOND in self._groups:
             runs[Thing.UNCHANGED] = lambda: self._second_snapshot(nullcontext())
             if self._peers.dump is not None:
-                runs[Thing.DUMP] = lambda: run_pipe(
-                    [self._peers.dump_command(self._source.uri)], output=None
-                )
+                runs[Thing.DUMP] = self._dump_dropped
         self._by_turns(runs)
         if Group.CHANGED in self._groups and self._changes_fields:
             change = Changes(self._source, self._data_set).random_set
@@ -119,6 +119,23 @@ class Rounds:
         if self._peers.restore is not None and self._archive.exists():
             runs[Thing.MONGORESTORE] = self._restore_peer
         self._by_turns(runs)
+
+    def _download(self) -> None:
+        if Group.DOWNLOAD not in self._groups:
+            return
+        stored = ("--store", str(self._store), "--snapshot", self._snapshot)
+        runs: dict[Thing, Run] = {
+            Thing.PREPARED: lambda: run_job("prepare", *stored)[0],
+            Thing.DOWNLOAD: lambda: self._fetch(*stored),
+        }
+        if self._peers.dump is not None and Group.SECOND not in self._groups:
+            runs[Thing.DUMP] = self._dump_dropped
+        self._by_turns(runs)
+
+    def _fetch(self, *stored: str) -> Sample:
+        sample, said = run_job("download", *stored)
+        self._record(Thing.FIRST_BYTE, Sample(seconds=said["first"], cpu_seconds=0))
+        return sample
 
     def _changed_once(self) -> None:
         changes = Changes(self._source, self._data_set)
@@ -173,6 +190,9 @@ class Rounds:
 
     def _dump_gzip(self) -> Sample:
         return run_pipe([self._peers.dump_command(self._source.uri, "--gzip")], self._archive)
+
+    def _dump_dropped(self) -> Sample:
+        return run_pipe([self._peers.dump_command(self._source.uri)], output=None)
 
     def _dump_zstd(self) -> Sample:
         dump = self._peers.dump_command(self._source.uri)
