@@ -229,15 +229,14 @@ _SECTIONS = (
 )
 
 PARTLY = {
-    "createServerlessBackupRestoreJob": "`download` and `pointInTime` answer 403 `FEATURE_UNSUPPORTED`",
+    "createServerlessBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
     "createServerlessInstance": "`serverlessContinuousBackupEnabled` is kept and has no effect yet",
-    "createBackupRestoreJob": "`download` and `pointInTime` answer 403 `FEATURE_UNSUPPORTED`",
+    "createBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
     "cancelBackupRestoreJob": "only before the job begins",
     "updateBackupSchedule": "policies are kept and not run yet; no exports, no copies",
     "listCollectionRestoreJobs": "answers 403 `FEATURE_UNSUPPORTED`",
     "createCollectionRestoreJob": "as above",
     "getCollectionRestoreJob": "as above",
-    "downloadFlexBackup": "answers 403 `FEATURE_UNSUPPORTED`",
     "createOrganization": "`apiKey` is required: there are no users who could own the organization; "
     "no federation",
     "getOrganizationSettings": "settings other than the required access list and the life of secrets "
