@@ -1,12 +1,10 @@
 """Fetching a download: by its link alone, whole or in parts, until it is over."""
 
-import asyncio
 import gzip
 import io
 import itertools
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,7 +25,6 @@ from tests.api.routes.downloads import (
 )
 from tests.api.routes.world import SNAPSHOT_ID, World
 from tests.mongo.archive_reader import read_archive
-from tests.repository.samples import keys
 
 MEGABYTE = 1_000_000
 
@@ -274,42 +271,3 @@ async def test_one_whose_snapshot_was_deleted_is_gone(world: World, link: Link) 
     world.repository.delete_snapshot(SNAPSHOT_ID)
 
     assert code(await link.get()) == (410, "DOWNLOAD_EXPIRED")
-
-
-async def test_a_chunk_that_is_lost_breaks_the_file_off(world: World, link: Link) -> None:
-    """What was sent is right, and less than was promised: no client takes it for the whole."""
-    whole = (await link.get()).content
-    for key in keys(world.repository.store, "packs/"):
-        world.repository.store.delete(key)
-    messages: list[dict[str, Any]] = []
-
-    async def send(message: Any) -> None:
-        messages.append(message)
-
-    async def receive() -> Any:
-        await asyncio.Event().wait()  # it stays
-
-    url = urlsplit(link.url)
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": url.path,
-        "raw_path": url.path.encode(),
-        "query_string": b"",
-        "headers": [(b"host", b"telamon.test")],
-        "client": ("203.0.113.9", 1),
-        "server": ("telamon.test", 80),
-    }
-    await world.app()(scope, receive, send)
-
-    start, *rest = messages
-    body = b"".join(message.get("body", b"") for message in rest)
-    assert (b"content-length", str(len(whole)).encode()) in [
-        (name.lower(), value) for name, value in start["headers"]
-    ]
-    assert whole.startswith(body)
-    assert len(body) < len(whole)
-    assert all(message["more_body"] for message in rest)
