@@ -314,6 +314,29 @@ CASES = (
         RESTORE,
     ),
     Case(
+        ("200__POST__groups_ID_clusters_NAME_backup_restoreJobs__latest__20260810",),
+        "POST",
+        JOBS,
+        Scene.snapshot,
+        {**RESTORE, "deliveryType": "download", "targetClusterName": "", "targetGroupId": ""},
+    ),
+    Case(
+        ("200__GET__groups_ID_clusters_NAME_backup_restoreJobs_ID__latest__20260810",),
+        "GET",
+        f"{JOBS}/{JOB_ID}",
+        Scene.download,
+    ),
+    Case(
+        (
+            "200__GET__groups_ID_clusters_NAME_backup_restoreJobs_ID__"
+            "download_failed_cancelled_finished__20250402",
+        ),
+        "GET",
+        f"{JOBS}/{JOB_ID}",
+        Scene.download,
+        first=(("DELETE", f"{JOBS}/{JOB_ID}", None),),
+    ),
+    Case(
         (
             "200__GET__groups_ID_clusters_NAME_backup_restoreJobs_ID__automated_pending__20260810",
             "200__GET__groups_ID_clusters_NAME_backup_restoreJobs_ID__earliest__20250331",
@@ -450,9 +473,5 @@ ERRORS = (
 
 # With what would answer them still to come, or the concern of other tests.
 LEFT = {
-    "200__GET__groups_ID_clusters_NAME_backup_restoreJobs_ID__latest__20260810",  # a download
-    "200__GET__groups_ID_clusters_NAME_backup_restoreJobs_ID__"
-    "download_failed_cancelled_finished__20250402",
-    "200__POST__groups_ID_clusters_NAME_backup_restoreJobs__latest__20260810",  # a download
     "400_ATLAS_GENERAL_ERROR__PATCH__groups_ID_clusters_NAME__err__20250606",  # no such route
 }

@@ -11,6 +11,7 @@ from telamon.model.restore_job import RestoreStage
 from telamon.model.snapshot import SnapshotStatus
 from telamon.state import instances
 from tests.api.routes.backups import add_finished_jobs, add_restore_job, add_snapshot
+from tests.api.routes.downloads import add_download, prepare, store_snapshot
 from tests.api.routes.kinds import DEDICATED_ID, FLEX_ID, add_dedicated, add_flex
 from tests.api.routes.world import V2_TYPE, World
 
@@ -57,6 +58,12 @@ class Scene:
         self.snapshot()
         dedicated = self.world.db.look(lambda tx: instances.by_id(tx, DEDICATED_ID))
         add_restore_job(self.world, dedicated, stage, restore_job_id=JOB_ID)
+
+    def download(self) -> None:
+        """Of a dedicated cluster's snapshot, ready."""
+        store_snapshot(self.world, self.dedicated())
+        dedicated = self.world.db.look(lambda tx: instances.by_id(tx, DEDICATED_ID))
+        prepare(self.world, add_download(self.world, dedicated, job_id=JOB_ID))
 
     def without_schedule(self) -> None:
         self.dedicated()
