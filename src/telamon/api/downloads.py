@@ -1,8 +1,10 @@
 """Where downloads are fetched: beside Atlas's paths, by a signed link and nothing else."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -114,17 +116,26 @@ class _Sent(Response):
 
     async def _send_pieces(self, send: Send, leaving: "asyncio.Future[None]") -> bool:
         """Whether all of it was sent."""
-        pieces = self._file.read(self._start, self._end)
-        thread = ThreadPoolExecutor(1, thread_name_prefix="download")
-        loop = asyncio.get_running_loop()
-        try:
-            while piece := await loop.run_in_executor(thread, next, pieces, b""):
+        async with aclosing(self._pieces()) as pieces:
+            async for piece in pieces:
                 async with asyncio.timeout(_STALL_SECONDS):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 if leaving.done():
                     return False
-            return True
+        return True
+
+    async def _pieces(self) -> AsyncGenerator[bytes]:
+        """While one is sent, the next one is made, and no more."""
+        pieces = self._file.read(self._start, self._end)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="download")
+        make_one = partial(asyncio.get_running_loop().run_in_executor, thread, next, pieces, b"")
+        coming = make_one()
+        try:
+            while piece := await coming:
+                coming = make_one()
+                yield piece
         finally:
+            coming.cancel()
             thread.submit(pieces.close)  # after what is under way there
             thread.shutdown(wait=False)
 

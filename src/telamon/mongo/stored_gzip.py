@@ -43,39 +43,47 @@ def read(content: Content, content_bytes: int, start: int, end: int) -> Generato
     content_end = min(((end - 1) // full_bytes + 1) * MEMBER_CONTENT_BYTES, content_bytes)
     position = first * full_bytes
     with closing(content(content_start, content_end)) as pieces:
-        for joined in _joined(pieces):
-            member = _member(joined)
+        for parts in _members(pieces):
+            member = _member(parts)
             yield member[max(start - position, 0) : end - position]
             position += len(member)
 
 
-def _joined(pieces: Iterator[memoryview]) -> Iterator[bytes]:
-    """The content of each member."""
+def _members(pieces: Iterator[memoryview]) -> Iterator[list[memoryview]]:
+    """The content of each member, in parts."""
     parts: list[memoryview] = []
     missing = MEMBER_CONTENT_BYTES
     for piece in pieces:
         rest = piece
         while len(rest) >= missing:
             parts.append(rest[:missing])
-            yield b"".join(parts)
+            yield parts
             rest = rest[missing:]
             parts, missing = [], MEMBER_CONTENT_BYTES
         if rest:
             parts.append(rest)
             missing -= len(rest)
     if parts:
-        yield b"".join(parts)
+        yield parts
 
 
-def _member(content: bytes) -> bytes:
-    view = memoryview(content)
+def _member(content: list[memoryview]) -> bytes:
+    """Copied once: into the member."""
+    length = left = sum(map(len, content))
+    crc = room = 0
     parts: list[bytes | memoryview] = [_HEADER]
-    for start in range(0, len(content), BLOCK_BYTES):
-        block = view[start : start + BLOCK_BYTES]
-        is_last = start + BLOCK_BYTES >= len(content)
-        parts.append(_BLOCK_HEADER.pack(is_last, len(block), len(block) ^ 0xFFFF))
-        parts.append(block)
-    parts.append(_TRAILER.pack(zlib.crc32(content), len(content)))
+    for part in content:
+        crc = zlib.crc32(part, crc)
+        rest = part
+        while rest:
+            if room == 0:
+                room = min(BLOCK_BYTES, left)
+                left -= room
+                parts.append(_BLOCK_HEADER.pack(left == 0, room, room ^ 0xFFFF))
+            parts.append(rest[:room])
+            room -= len(parts[-1])
+            rest = rest[len(parts[-1]) :]
+    parts.append(_TRAILER.pack(crc, length))
     return b"".join(parts)
 
 
