@@ -1,8 +1,11 @@
 """Files of downloads while they are read: what is in memory, and what a prune does to them."""
 
+import itertools
 import tracemalloc
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from telamon.blobs.memory import MemoryBlobStore
 from telamon.errors import IntegrityError
@@ -101,6 +104,20 @@ def test_a_short_range_reads_the_chunks_of_its_member(shared: WatchingStore) -> 
     list(file.read(20 * MEGABYTE, 20 * MEGABYTE + 10))
 
     assert 0 < sum(length for _, _, length in shared.ranges) < 5 * MEGABYTE
+
+
+@given(st.lists(st.integers(0, 41 * MEGABYTE), max_size=4))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_wherever_it_is_cut_the_parts_are_the_whole(
+    shared: WatchingStore, whole: bytes, cuts: list[int]
+) -> None:
+    file = file_in(shared)
+    bounds = sorted({0, *(min(cut, len(whole)) for cut in cuts), len(whole)})
+
+    parts = [b"".join(file.read(start, end)) for start, end in itertools.pairwise(bounds)]
+
+    assert file.size_bytes == len(whole)
+    assert b"".join(parts) == whole
 
 
 def test_a_prune_in_the_middle_is_not_noticed(whole: bytes) -> None:

@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from telamon.api.asgi import Options
+from telamon.model.access import NewApiKey
 from telamon.model.instance import Instance
 from telamon.model.snapshot import SnapshotStatus
 from telamon.state import restore_jobs as rows
@@ -236,3 +238,18 @@ async def test_telamons_own_view_tells_the_stage(
 
     assert (job["stage"], job["documentsRestored"]) == ("finished", job["documentsTotal"])
     assert "targetClusterName" not in job
+
+
+async def test_the_link_begins_as_the_operator_says(
+    world: World, key: NewApiKey, orders: Instance, atlas: str
+) -> None:
+    store_snapshot(world, orders)
+    add_download(world, orders)
+    prepare(world)
+    client = world.with_options(key, Options(public_url="https://backup.example.org"))
+
+    job = (await client.get(f"{jobs_of(atlas)}/{DOWNLOAD_ID}")).json()
+
+    assert job["deliveryUrl"] == [
+        url_of(world).replace("http://telamon.test", "https://backup.example.org")
+    ]
