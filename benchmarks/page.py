@@ -20,6 +20,7 @@ from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
+from telamon.operations.metrics import Metrics
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 from telamon.repository.repository import Repository
@@ -69,6 +70,7 @@ def app_with_jobs(db: Database, jobs: int) -> JobsApp:
             link_key=sealer.derive("download links"),
             clock=system_clock,
         ),
+        metrics=Metrics(db, clock=system_clock, schedules=True),
     )
     app = create_app(
         services, Options(), nonce_secret=sealer.derive("digest nonces"), clock=system_clock

@@ -39,12 +39,17 @@ DEFAULTS: dict[str, Any] = {
     "master_key_file": None,
     "mongod": None,
     "trusted_proxies": (),
+    "metrics_networks": (
+        ipaddress.ip_network("127.0.0.0/8"),
+        ipaddress.ip_network("::1/128"),
+    ),
     "lenient_accept": False,
     "atlas_sunset_headers": False,
     "atlas_sunset": "ignore",
     "rate_limits": False,
     "schedules": True,
     "retention": True,
+    "job_records_days": 30,
     "stop_grace_seconds": 10,
     "log_format": "console",
 }
@@ -63,6 +68,8 @@ GIVEN: list[tuple[str, str, Any]] = [
     ("master_key_file", "/run/key", Path("/run/key")),
     ("mongod", "/usr/bin/mongod", Path("/usr/bin/mongod")),
     ("trusted_proxies", "", ()),
+    ("metrics_networks", "", ()),
+    ("metrics_networks", "10.0.0.0/8", (ipaddress.ip_network("10.0.0.0/8"),)),
     ("trusted_proxies", "10.0.0.1", (ipaddress.ip_network("10.0.0.1/32"),)),
     (
         "trusted_proxies",
@@ -75,6 +82,7 @@ GIVEN: list[tuple[str, str, Any]] = [
     ("rate_limits", "true", True),
     ("schedules", "false", False),
     ("retention", "false", False),
+    ("job_records_days", "1", 1),
     ("stop_grace_seconds", "0", 0),
     ("log_format", "json", "json"),
 ]

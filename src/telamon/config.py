@@ -20,6 +20,7 @@ _PREFIX = "TELAMON_"
 _TEST_PREFIX = "TELAMON_TEST_"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Days = Annotated[int, Field(ge=1, le=36500)]
 Seconds = Annotated[int, Field(ge=0)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -57,6 +58,11 @@ class Settings(BaseSettings):
     """The mongod for managed instances; searched for if not set."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Networks whose ``X-Forwarded-For`` and ``-Proto`` are believed, separated by commas."""
+    metrics_networks: Annotated[tuple[Network, ...], NoDecode] = (
+        ipaddress.ip_network("127.0.0.0/8"),
+        ipaddress.ip_network("::1/128"),
+    )
+    """Networks that read ``/metrics``, separated by commas; nobody shows credentials there."""
     lenient_accept: bool = False
     """Whether v2 serves requests whose ``Accept`` Atlas refuses with 406."""
     atlas_sunset_headers: bool = False
@@ -69,12 +75,14 @@ class Settings(BaseSettings):
     """Whether workers take the snapshots that schedules ask for."""
     retention: bool = True
     """Whether workers delete snapshots whose time is over."""
+    job_records_days: Days = 30
+    """How long the job engine's records of ended jobs are kept."""
     stop_grace_seconds: Seconds = 10
     """How long running jobs may take to finish when the worker is told to stop."""
     log_format: Literal["console", "json"] = "console"
     """How log lines look on standard error."""
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "metrics_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -55,7 +55,6 @@ def test_the_migrated_indexes_are_those_of_the_tables(db: Database, tmp_path: Pa
         "schedule_run_age",
         "snapshot_deletion",
         "snapshot_expiry",
-        "snapshot_good",
         "snapshot_order",
         "snapshot_unfinished",
     ]

@@ -42,6 +42,7 @@ from telamon.api import (
     own,
     paging,
     path_params,
+    probes,
     projects,
     root,
     serverless_backup,
@@ -54,6 +55,7 @@ from telamon.api.finished_jobs import FinishedJobs
 from telamon.api.oauth import OAuth
 from telamon.api.openapi import OpenApi
 from telamon.api.origin import base_url, client_address, path_of, read_body
+from telamon.api.probes import Probes
 from telamon.api.rate_limits import RateLimits
 from telamon.clock import Clock
 from telamon.errors import NotFound, TelamonError, TooManyRequests, VersionGone
@@ -84,7 +86,7 @@ ROUTES = (
     *own.ROUTES,
 )
 
-_OPEN_PATHS = oauth.PATHS | {openapi.PATH}
+_OPEN_PATHS = oauth.PATHS | probes.PATHS | {openapi.PATH}
 _POLLED = ("/restoreJobs", "/restoreJobs/{restoreJobId}", "/snapshots", "/snapshots/{snapshotId}")
 _ANY_VERSION = date(2023, 1, 1)  # for surfaces without versions
 
@@ -95,6 +97,7 @@ class Options:
 
     public_url: str = ""
     trusted_proxies: tuple[Network, ...] = ()
+    metrics_networks: tuple[Network, ...] = ()
     lenient_accept: bool = False
     sunset_headers: bool = False
     sunset_enforced: bool = False
@@ -119,11 +122,17 @@ def create_app(
     routes = [api.mounted(path, by_path[path]) for path in paths]
     at_the_gate = OAuth(tokens, options.public_url, options.trusted_proxies)
     fetched = downloads.Downloads(services.download_files)
+    watched = Probes(
+        services.metrics,
+        networks=options.metrics_networks,
+        trusted_proxies=options.trusted_proxies,
+    )
     application = Starlette(
         routes=[
             *routes,
             *at_the_gate.routes(),
             *fetched.routes(),
+            *watched.routes(),
             OpenApi(ROUTES).mounted(),
         ],
         middleware=[Middleware(_Gate, authentication)],

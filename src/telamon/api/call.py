@@ -19,6 +19,7 @@ from telamon.operations.access import Access
 from telamon.operations.administration import Administration
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
+from telamon.operations.metrics import Metrics
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 
@@ -46,6 +47,7 @@ class Services:
     snapshots: Snapshots
     restore_jobs: RestoreJobs
     download_files: DownloadFiles
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from telamon.repository.keys import (
     seal_keys,
 )
 from telamon.repository.manifest import MANIFEST_PREFIX, decode_manifest, manifest_key
+from telamon.repository.pack import PACK_PREFIX
 from telamon.repository.reader import ChunkReader
 from telamon.repository.writer import SnapshotWriter
 
@@ -132,6 +133,11 @@ class Repository:
     def delete_snapshot(self, snapshot_id: str) -> None:
         """End the snapshot's existence; its chunks stay until they are pruned. Idempotent."""
         self.store.delete(manifest_key(snapshot_id))
+
+    def pack_totals(self) -> tuple[int, int]:
+        """How many packs there are, and their bytes. Lists all of them."""
+        sizes = [info.size_bytes for info in self.store.list(PACK_PREFIX)]
+        return len(sizes), sum(sizes)
 
     def documents(self, stored: StoredCollection) -> Generator[bytes]:
         """The collection's documents in natural order, each item those of one chunk.

@@ -1,28 +1,34 @@
 """What a worker does by itself, as the settings ask for it."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import structlog
 
 from telamon.clock import system_clock
 from telamon.config import Settings
 from telamon.ids import new_id
+from telamon.jobs.records import JobRecords
 from telamon.operations.expired_snapshots import ExpiredSnapshots
+from telamon.operations.metrics import RepositoryMeasure
+from telamon.operations.pruning import Pruning
 from telamon.operations.scheduled_snapshots import ScheduledSnapshots
+from telamon.repository.repository import Repository
 from telamon.server.state import State
 from telamon.server.ticker import TICK_SECONDS, Chore
 
 _TEN_MINUTES = round(600 / TICK_SECONDS)
+_HOUR = round(3600 / TICK_SECONDS)
 
 _log = structlog.get_logger()
 
 
-def chores(settings: Settings, state: State) -> tuple[Chore, ...]:
+def chores(settings: Settings, state: State, repository: Repository) -> tuple[Chore, ...]:
     """In the order in which each tick does them."""
-    return tuple(_chores(settings, state))
+    return tuple(_chores(settings, state, repository))
 
 
-def _chores(settings: Settings, state: State) -> Iterator[Chore]:
+def _chores(settings: Settings, state: State, repository: Repository) -> Iterator[Chore]:
     db, queue = state.db, state.queue
     if settings.schedules:
         scheduled = ScheduledSnapshots(db, queue, clock=system_clock, new_id=new_id)
@@ -34,6 +40,15 @@ def _chores(settings: Settings, state: State) -> Iterator[Chore]:
             every_ticks=_TEN_MINUTES,
             act=lambda: _told("snapshot_expired", expired.delete()),
         )
+    pruning = Pruning(
+        db,
+        JobRecords(db.engine),
+        kept=timedelta(days=settings.job_records_days),
+        clock=system_clock,
+    )
+    measure = RepositoryMeasure(db, repository, clock=system_clock)
+    yield Chore(name="measure_repository", every_ticks=_HOUR, act=measure.measure)
+    yield Chore(name="prune_records", every_ticks=_HOUR, act=pruning.prune)
 
 
 def _told(event: str, snapshot_ids: Sequence[str]) -> None:

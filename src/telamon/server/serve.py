@@ -19,6 +19,7 @@ from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
+from telamon.operations.metrics import Metrics
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 from telamon.repository.repository import Repository
@@ -67,6 +68,7 @@ def _services(settings: Settings, state: State, repository: Repository) -> Servi
             link_key=state.sealer.derive("download links"),
             clock=system_clock,
         ),
+        metrics=Metrics(db, clock=system_clock, schedules=settings.schedules),
     )
 
 
@@ -82,6 +84,7 @@ async def _serve(
         Options(
             public_url=settings.public_url,
             trusted_proxies=settings.trusted_proxies,
+            metrics_networks=settings.metrics_networks,
             lenient_accept=settings.lenient_accept,
             sunset_headers=settings.atlas_sunset_headers,
             sunset_enforced=settings.atlas_sunset == "enforce",

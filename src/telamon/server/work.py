@@ -112,7 +112,7 @@ def _worker(settings: Settings) -> tuple[Worker, ManagedInstances, Ticker]:
         ),
     }
     worker = Worker(db.engine, handlers, executor_id=_EMBEDDED_WORKER)
-    return worker, managed, Ticker(chores(settings, state))
+    return worker, managed, Ticker(chores(settings, state, repository))
 
 
 def _remove_leftovers(place: RepositoryPlace) -> None:

@@ -208,6 +208,13 @@ def next_restore_job(tx: Connection, instance_id: str) -> int:
     )
 
 
+def set_first_restore_job(tx: Connection, instance_id: str, first: int) -> None:
+    """Those with smaller numbers are gone."""
+    tx.execute(
+        instance.update().where(instance.c.id == instance_id).values(first_restore_job=first)
+    )
+
+
 def restore_job_bounds(tx: Connection, instance_id: str) -> tuple[int, int]:
     """The first and last number in its sequence of restore jobs; last < first when it is empty."""
     row = _row(tx, instance_id)

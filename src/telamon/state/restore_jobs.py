@@ -1,5 +1,6 @@
 """Rows of restore jobs."""
 
+import itertools
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from telamon.errors import RestoreInProgress, RestoreJobNotFound
 from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
-from telamon.state import instances
+from telamon.state import ended_jobs, instances
+from telamon.state.ended_jobs import Counted, Outcome
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, restore_job
 
@@ -122,7 +124,7 @@ def set_swapping(tx: Connection, restore_job_id: str) -> None:
 
 def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
     """The target holds the snapshot."""
-    tx.execute(
+    finished = tx.execute(
         _unfinished(restore_job_id).values(
             stage=RestoreStage.FINISHED.value,
             finished_at=to_seconds(at),
@@ -131,15 +133,17 @@ def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
             namespaces=restore_job.c.namespaces_total,
         )
     )
+    ended_jobs.count(tx, Counted.RESTORE, Outcome.FINISHED, jobs=finished.rowcount)
 
 
 def fail(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> None:
     """It ended without. A finished job stays finished."""
-    tx.execute(
+    failed = tx.execute(
         _unfinished(restore_job_id).values(
             stage=RestoreStage.FAILED.value, finished_at=to_seconds(at), failure=failure
         )
     )
+    ended_jobs.count(tx, Counted.RESTORE, Outcome.FAILED, jobs=failed.rowcount)
 
 
 def cancel(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> bool:
@@ -154,6 +158,7 @@ def cancel(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -
             failure=failure,
         )
     )
+    ended_jobs.count(tx, Counted.RESTORE, Outcome.CANCELLED, jobs=cancelled.rowcount)
     return bool(cancelled.rowcount)
 
 
@@ -163,6 +168,48 @@ def is_restored(tx: Connection, snapshot_id: str) -> bool:
         restore_job.c.snapshot_id == snapshot_id, restore_job.c.finished_at.is_(None)
     )
     return tx.execute(unfinished.limit(1)).first() is not None
+
+
+def owners_of_expired(tx: Connection, now: datetime) -> tuple[str, ...]:
+    """Ids of the instances whose first restore job has ended and need not be kept any longer."""
+    rows = tx.execute(
+        sa.select(instance.c.id)
+        .join(
+            restore_job,
+            (restore_job.c.instance_id == instance.c.id)
+            & (restore_job.c.sequence == instance.c.first_restore_job),
+        )
+        .where(restore_job.c.finished_at.is_not(None), restore_job.c.expires_at <= to_seconds(now))
+        .order_by(instance.c.id)
+    )
+    return tuple(instance_id for (instance_id,) in rows)
+
+
+def prune(tx: Connection, instance_id: str, now: datetime, *, limit: int) -> int:
+    """Forget the first of the instance's restore jobs, up to one that is to be kept, so many at most.
+
+    Answers how many went.
+    """
+    first, _last = instances.restore_job_bounds(tx, instance_id)
+    oldest = tx.execute(
+        sa.select(restore_job.c.finished_at, restore_job.c.expires_at)
+        .where(
+            restore_job.c.instance_id == instance_id,
+            restore_job.c.sequence.between(first, first + limit - 1),
+        )
+        .order_by(restore_job.c.sequence)
+    )
+    over = (row.finished_at is not None and row.expires_at <= to_seconds(now) for row in oldest)
+    count = sum(1 for _ in itertools.takewhile(bool, over))
+    if count:
+        tx.execute(
+            restore_job.delete().where(
+                restore_job.c.instance_id == instance_id,
+                restore_job.c.sequence.between(first, first + count - 1),
+            )
+        )
+        instances.set_first_restore_job(tx, instance_id, first + count)
+    return count
 
 
 def snapshots_in_use(tx: Connection) -> frozenset[str]:

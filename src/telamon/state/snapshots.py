@@ -11,7 +11,8 @@ from telamon.model.manifest import ClusterTime, Consistency, Manifest
 from telamon.model.page import Page
 from telamon.model.schedule import Frequency
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
-from telamon.state import snapshot_collections
+from telamon.state import ended_jobs, snapshot_collections
+from telamon.state.ended_jobs import Counted, Outcome
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, snapshot
 
@@ -125,11 +126,16 @@ def visible(tx: Connection, instance_id: str) -> tuple[Snapshot, ...]:
 
 def owners(tx: Connection, *, expired_at: datetime | None = None) -> tuple[str, ...]:
     """Ids of instances that have snapshots; only of those with one whose time is over by then."""
-    wanted: sa.ColumnElement[bool] = _VISIBLE
+    owned = (snapshot.c.instance_id == instance.c.id) & _VISIBLE
     if expired_at is not None:
-        wanted &= snapshot.c.expires_at <= to_seconds(expired_at)
-    found = tx.execute(sa.select(snapshot.c.instance_id).where(wanted).distinct())
-    return tuple(sorted(instance_id for (instance_id,) in found))
+        owned &= snapshot.c.expires_at <= to_seconds(expired_at)
+    # An index search for each instance, however many snapshots there are.
+    found = tx.execute(
+        sa.select(instance.c.id)
+        .where(sa.exists().where(owned).correlate(instance))
+        .order_by(instance.c.id)
+    )
+    return tuple(instance_id for (instance_id,) in found)
 
 
 def is_being_taken(tx: Connection, instance_id: str) -> bool:
@@ -215,6 +221,7 @@ def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime
     )
     if completed.rowcount:
         snapshot_collections.insert(tx, manifest)
+    ended_jobs.count(tx, Counted.TAKE_SNAPSHOT, Outcome.FINISHED, jobs=completed.rowcount)
 
 
 def set_expiry(tx: Connection, snapshot_id: str, expires_at: datetime) -> None:
@@ -234,9 +241,10 @@ def hide(tx: Connection, snapshot_id: str, *, deletion_id: str) -> None:
 
 def show_again(tx: Connection, deletion_id: str) -> None:
     """It could not be deleted."""
-    tx.execute(
+    kept = tx.execute(
         snapshot.update().where(snapshot.c.deletion_id == deletion_id).values(deletion_id=None)
     )
+    ended_jobs.count(tx, Counted.DELETE_SNAPSHOT, Outcome.FAILED, jobs=kept.rowcount)
 
 
 def being_deleted(tx: Connection, deletion_id: str) -> str | None:
@@ -249,16 +257,18 @@ def being_deleted(tx: Connection, deletion_id: str) -> str | None:
 
 def delete(tx: Connection, snapshot_id: str) -> None:
     """Its manifest is gone, and so is it, with the rows of what it consists of."""
-    tx.execute(snapshot.delete().where(snapshot.c.id == snapshot_id))
+    gone = tx.execute(snapshot.delete().where(snapshot.c.id == snapshot_id))
+    ended_jobs.count(tx, Counted.DELETE_SNAPSHOT, Outcome.FINISHED, jobs=gone.rowcount)
 
 
 def fail(tx: Connection, snapshot_id: str, *, failure: str, at: datetime) -> None:
     """It ended without a manifest. A completed snapshot stays completed."""
-    tx.execute(
+    failed = tx.execute(
         _unfinished(snapshot_id).values(
             status=SnapshotStatus.FAILED.value, finished_at=to_seconds(at), failure=failure
         )
     )
+    ended_jobs.count(tx, Counted.TAKE_SNAPSHOT, Outcome.FAILED, jobs=failed.rowcount)
 
 
 def _time_columns(taken_at: datetime, cluster_time: ClusterTime | None) -> dict[str, int | None]:

@@ -217,20 +217,12 @@ snapshot = sa.Table(
     sa.Index("snapshot_order", "instance_id", "requested_at", "id"),
     sa.Index("snapshot_deletion", "deletion_id", unique=True),
     sa.Index(
-        "snapshot_good",
-        "instance_id",
-        "requested_at",
-        "id",
-        sqlite_where=sa.text("status = 'completed' AND deletion_id IS NULL"),
-        postgresql_where=sa.text("status = 'completed' AND deletion_id IS NULL"),
-    ),
-    sa.Index(
         "snapshot_unfinished",
         "instance_id",
         sqlite_where=sa.text("finished_at IS NULL"),
         postgresql_where=sa.text("finished_at IS NULL"),
     ),
-    sa.Index("snapshot_expiry", "expires_at"),
+    sa.Index("snapshot_expiry", "instance_id", "expires_at"),
 )
 
 snapshot_collection = sa.Table(

@@ -15,20 +15,13 @@ def upgrade() -> None:
     op.add_column("snapshot", sa.Column("frequency", sa.Text()))
     op.add_column("snapshot", sa.Column("policy_items", sa.JSON()))
     op.create_index(
-        "snapshot_good",
-        "snapshot",
-        ["instance_id", "requested_at", "id"],
-        sqlite_where=sa.text("status = 'completed' AND deletion_id IS NULL"),
-        postgresql_where=sa.text("status = 'completed' AND deletion_id IS NULL"),
-    )
-    op.create_index(
         "snapshot_unfinished",
         "snapshot",
         ["instance_id"],
         sqlite_where=sa.text("finished_at IS NULL"),
         postgresql_where=sa.text("finished_at IS NULL"),
     )
-    op.create_index("snapshot_expiry", "snapshot", ["expires_at"])
+    op.create_index("snapshot_expiry", "snapshot", ["instance_id", "expires_at"])
     op.add_column(
         "backup_schedule",
         sa.Column("changed_at", sa.BigInteger(), nullable=False, server_default="0"),

@@ -1,0 +1,71 @@
+"""Records of what is long over: taken away in small transactions, the oldest first.
+
+Restore jobs can be read for as long as was promised when they were made. Their numbers stay without
+gaps: of an instance's only the first are ever taken away, and where they begin moves with them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from telamon.clock import Clock
+from telamon.jobs.records import JobRecords, ended_before
+from telamon.state import restore_jobs, schedule_runs
+from telamon.state.database import Database
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """How many records went."""
+
+    job_records: int
+    restore_jobs: int
+    schedule_runs: int
+
+
+class Pruning:
+    """Killed between two batches it goes on with the next one; two at once do each other's work."""
+
+    def __init__(self, db: Database, records: JobRecords, *, kept: timedelta, clock: Clock) -> None:
+        """``kept`` is for how long the engine's records and runs of schedules stay."""
+        self._db = db
+        self._records = records
+        self._kept = kept
+        self._clock = clock
+
+    def prune(self) -> Pruned:
+        return Pruned(
+            job_records=_all(self._forget_jobs),
+            restore_jobs=sum(_all(partial(self._forget_restores, each)) for each in self._owners()),
+            schedule_runs=_all(self._forget_runs),
+        )
+
+    def _forget_jobs(self) -> int:
+        before = self._clock() - self._kept
+        ids = self._db.look(lambda tx: ended_before(tx, before, limit=BATCH))
+        if ids:
+            self._records.forget(ids)
+        return len(ids)
+
+    def _owners(self) -> tuple[str, ...]:
+        now = self._clock()
+        return self._db.look(lambda tx: restore_jobs.owners_of_expired(tx, now))
+
+    def _forget_restores(self, instance_id: str) -> int:
+        now = self._clock()
+        return self._db.transact(lambda tx: restore_jobs.prune(tx, instance_id, now, limit=BATCH))
+
+    def _forget_runs(self) -> int:
+        before = self._clock() - self._kept
+        return self._db.transact(lambda tx: schedule_runs.prune(tx, before, limit=BATCH))
+
+
+def _all(forget: Callable[[], int]) -> int:
+    """Batch after batch, until one is not full."""
+    total = 0
+    while (count := forget()) == BATCH:
+        total += count
+    return total + count
