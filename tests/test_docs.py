@@ -99,7 +99,7 @@ def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> N
             if "snapshot take" in command:
                 snapshot_id = output.split()[0]
 
-    assert ran == ["echo", *["telamon"] * 4, "curl", *["telamon"] * 5, "curl"]
+    assert ran == ["echo", *["telamon"] * 4, "curl", *["telamon"] * 6, "curl", "curl"]
 
 
 def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:

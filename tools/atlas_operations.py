@@ -233,7 +233,7 @@ PARTLY = {
     "createServerlessInstance": "`serverlessContinuousBackupEnabled` is kept and has no effect yet",
     "createBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
     "cancelBackupRestoreJob": "only before the job begins",
-    "updateBackupSchedule": "policies are kept and not run yet; no exports, no copies",
+    "updateBackupSchedule": "no exports, no copies in other regions",
     "listCollectionRestoreJobs": "answers 403 `FEATURE_UNSUPPORTED`",
     "createCollectionRestoreJob": "as above",
     "getCollectionRestoreJob": "as above",
