@@ -15,6 +15,8 @@ from telamon.state import ended_jobs, measurements, schedule_runs
 from telamon.state.database import Database
 from telamon.state.ended_jobs import EndedJobs
 
+_FRESH = timedelta(minutes=30)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
@@ -66,7 +68,10 @@ def _lags(tx: Connection, now: datetime) -> dict[str, timedelta]:
 
 
 class RepositoryMeasure:
-    """Looks how large the repository is, by listing it, and writes that down."""
+    """Looks how large the repository is, by listing it, and writes that down.
+
+    Of several workers the first does; the others see that it has been done just now.
+    """
 
     def __init__(self, db: Database, repository: Repository, *, clock: Clock) -> None:
         self._db = db
@@ -74,6 +79,9 @@ class RepositoryMeasure:
         self._clock = clock
 
     def measure(self) -> None:
+        known = self._db.look(measurements.find_repository_size)
+        if known and timedelta(0) <= self._clock() - known.measured_at < _FRESH:
+            return
         packs, stored_bytes = self._repository.pack_totals()
         self._db.transact(
             lambda tx: measurements.put_repository_size(

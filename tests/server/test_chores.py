@@ -1,0 +1,34 @@
+"""Which chores a worker has, by the settings."""
+
+from pathlib import Path
+
+import pytest
+
+from telamon.config import Settings
+from telamon.server.chores import chores
+from telamon.server.repository import open_repository, place_of
+from telamon.server.state import prepared_state
+
+ALWAYS = ["measure_repository", "prune_records"]
+SCHEDULES, RETENTION = ["take_scheduled_snapshots"], ["delete_expired_snapshots"]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ({}, [*SCHEDULES, *RETENTION, *ALWAYS]),
+        ({"schedules": False}, [*RETENTION, *ALWAYS]),
+        ({"retention": False}, [*SCHEDULES, *ALWAYS]),
+        ({"schedules": False, "retention": False}, ALWAYS),
+    ],
+)
+def test_each_setting_turns_its_own_off(
+    tmp_path: Path, words: dict[str, bool], names: list[str]
+) -> None:
+    settings = Settings(data_dir=tmp_path, **words)  # type: ignore[arg-type]  # pydantic checks
+    state = prepared_state(settings)
+
+    made = chores(settings, state, open_repository(place_of(settings)))
+
+    state.db.close()
+    assert [chore.name for chore in made] == names
