@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from telamon.jobs.queue import JobKind
 from telamon.model.instance import InstanceKind, InstanceState
@@ -145,9 +146,13 @@ def test_an_instance_that_cannot_be_read_is_passed_over_and_the_reason_noted(
     scheduling.add(**changes)
     scheduling.clock.advance(hours=6)
 
-    (run,) = scheduling.tick()
+    with capture_logs() as logs:
+        (run,) = scheduling.tick()
 
     assert (run.skipped, run.snapshot_id, scheduling.snapshots()) == (reason, None, ())
+    assert [(log["event"], log["reason"]) for log in logs] == [
+        ("scheduled_snapshot_skipped", reason.value)
+    ]
     assert [one.skipped for one in scheduling.runs()] == [reason.value]
     assert scheduling.tick() == ()
 

@@ -11,11 +11,9 @@ import sqlalchemy as sa
 from dbos import DBOSClient
 from sqlalchemy import Connection, Engine
 
-from telamon.jobs.queue import QUEUE_NAME
+from telamon.jobs.queue import IN_FLIGHT, QUEUE_NAME
 
 _RUNNING = "PENDING"
-# As the index of these has it: a parameter would hide from SQLite that the index will do.
-_IN_FLIGHT = sa.text("status IN ('ENQUEUED', 'PENDING')")
 _ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
@@ -43,7 +41,7 @@ def in_flight(tx: Connection) -> tuple[JobsInFlight, ...]:
                 "oldest"
             ),
         )
-        .where(jobs.c.queue_name == QUEUE_NAME, _IN_FLIGHT)
+        .where(jobs.c.queue_name == QUEUE_NAME, IN_FLIGHT)
         .group_by(jobs.c.name, jobs.c.status)
         .order_by(jobs.c.name, jobs.c.status)
     )

@@ -215,7 +215,14 @@ snapshot = sa.Table(
     sa.Column("frequency", sa.Text),
     sa.Column("policy_items", sa.JSON),  # ids of the rules that asked for it
     sa.Index("snapshot_order", "instance_id", "requested_at", "id"),
-    sa.Index("snapshot_deletion", "deletion_id", unique=True),
+    # Without the nulls, which are nearly all: SQLite would take it for the way to find those.
+    sa.Index(
+        "snapshot_deletion",
+        "deletion_id",
+        unique=True,
+        sqlite_where=sa.text("deletion_id IS NOT NULL"),
+        postgresql_where=sa.text("deletion_id IS NOT NULL"),
+    ),
     sa.Index(
         "snapshot_unfinished",
         "instance_id",

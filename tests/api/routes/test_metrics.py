@@ -7,6 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import event
 
 from telamon.api.asgi import Options
 from telamon.jobs.queue import JobKind
@@ -282,6 +283,30 @@ async def test_a_name_is_told_as_it_is_and_a_deleted_instance_no_more(
     samples = await scraped(world)
 
     assert list(told_of(samples, "telamon_seconds_since_good_snapshot")) == [(GROUP, "second")]
+
+
+async def asked_by_a_scrape(world: World) -> list[str]:
+    """The first word of each statement."""
+    client, asked = calling(world), []
+
+    def keep(*arguments: object) -> None:
+        asked.append(str(arguments[2]).split()[0])
+
+    event.listen(world.db.engine, "before_cursor_execute", keep)
+    await client.get("/metrics")
+    event.remove(world.db.engine, "before_cursor_execute", keep)
+    return asked
+
+
+@pytest.mark.usefixtures("orders")
+async def test_a_scrape_is_one_transaction_of_five_statements_for_however_many_instances(
+    world: World,
+) -> None:
+    one = await asked_by_a_scrape(world)
+    for number in range(3):
+        world.add_instance(f"more{number}", instance_id=f"{number:024x}")
+
+    assert one == await asked_by_a_scrape(world) == ["BEGIN", *["SELECT"] * 5]
 
 
 @pytest.mark.usefixtures("orders")

@@ -14,6 +14,15 @@ def upgrade() -> None:
     op.add_column("snapshot", sa.Column("started_at", sa.BigInteger()))
     op.add_column("snapshot", sa.Column("frequency", sa.Text()))
     op.add_column("snapshot", sa.Column("policy_items", sa.JSON()))
+    op.drop_index("snapshot_deletion", "snapshot")
+    op.create_index(
+        "snapshot_deletion",
+        "snapshot",
+        ["deletion_id"],
+        unique=True,
+        sqlite_where=sa.text("deletion_id IS NOT NULL"),
+        postgresql_where=sa.text("deletion_id IS NOT NULL"),
+    )
     op.create_index(
         "snapshot_unfinished",
         "snapshot",
