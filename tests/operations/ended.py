@@ -60,7 +60,8 @@ def count(db: Database, table: str) -> int:
 
 def add_restore_jobs(db: Database, template_id: str, *, last: int) -> None:
     """The instance's second and further restore jobs, as its first, which has that id."""
-    kept = [column.name for column in job_table.c if column.name not in {"id", "sequence"}]
+    own = {"id", "sequence", "snapshot_id"}
+    kept = [column.name for column in job_table.c if column.name not in own]
     names = ", ".join(kept)
 
     def work(tx: Connection) -> None:
@@ -71,8 +72,8 @@ def add_restore_jobs(db: Database, template_id: str, *, last: int) -> None:
             padded = "lpad(n::text, 24, '0')"
         numbers = _NUMBERS.format(first=2, last=last)
         tx.exec_driver_sql(
-            f"INSERT INTO restore_job (id, sequence, {names}) {numbers} "
-            f"SELECT {padded}, n, {names} FROM number, restore_job "
+            f"INSERT INTO restore_job (id, sequence, snapshot_id, {names}) {numbers} "
+            f"SELECT {padded}, n, {padded}, {names} FROM number, restore_job "
             f"WHERE restore_job.id = '{template_id}'"
         )
         tx.execute(

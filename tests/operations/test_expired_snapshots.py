@@ -9,6 +9,7 @@ import pytest
 
 from telamon.model.expiry import Reason
 from telamon.model.instance import InstanceKind
+from telamon.model.restore_job import DeliveryType
 from telamon.model.snapshot import SnapshotType
 from telamon.operations import expired_snapshots
 from telamon.operations.expired_snapshots import ExpiredSnapshots
@@ -79,6 +80,23 @@ def test_a_snapshot_that_is_being_restored_stays_until_the_job_has_ended(
     assert expiring(scheduling).delete() == (ids[1],)
 
     scheduling.db.transact(lambda tx: restore_jobs.finish(tx, job.id, at=NOW))
+    assert expiring(scheduling).delete() == (ids[0],)
+
+
+def test_a_snapshot_stays_while_a_download_of_it_is_offered(scheduling: Scheduling) -> None:
+    scheduling.add()
+    ids = age(scheduling, 2)
+    job = insert_restore_job(
+        scheduling.db,
+        snapshot_id=ids[0],
+        delivery_type=DeliveryType.DOWNLOAD,
+        expires_at=scheduling.clock() + timedelta(hours=4),
+    )
+    scheduling.db.transact(lambda tx: restore_jobs.finish(tx, job.id, at=scheduling.clock()))
+    scheduling.clock.advance(hours=4, seconds=-1)
+    assert expiring(scheduling).delete() == ()
+
+    scheduling.clock.advance(seconds=1)
     assert expiring(scheduling).delete() == (ids[0],)
 
 

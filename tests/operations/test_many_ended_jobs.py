@@ -127,7 +127,7 @@ STATEMENTS: dict[str, Act] = {
         lambda tx: snapshots.being_deleted(tx, "e" * 24)
     ),
     "is it restored": lambda it: it.db.look(lambda tx: restore_jobs.is_restored(tx, SNAPSHOT)),
-    "snapshots in use": lambda it: it.db.look(restore_jobs.snapshots_in_use),
+    "is it in use": lambda it: it.db.look(lambda tx: restore_jobs.is_in_use(tx, SNAPSHOT, at=NOW)),
     "is one being taken": lambda it: it.db.look(lambda tx: snapshots.is_being_taken(tx, INSTANCE)),
     "a tick of the scheduler": lambda it: ScheduledSnapshots(
         it.db, it.queue, clock=it.clock, new_id=it.new_id
@@ -211,7 +211,7 @@ def steps(made: Scheduling, act: Act) -> int:
         "a pass of retention",
         "is one being taken",
         "deletion of a snapshot",
-        "snapshots in use",
+        "is it in use",
         "first page of restore jobs",
         "ask for a job",
     ],

@@ -168,7 +168,7 @@ def test_a_kept_job_keeps_those_after_it(scheduling: Scheduling, records: JobRec
     third = f"{3:024}"
     scheduling.db.transact(
         lambda tx: tx.exec_driver_sql(
-            f"UPDATE restore_job SET expires_at = expires_at + 86400 WHERE id = '{third}'"
+            f"UPDATE restore_job SET created_at = created_at + 86400 WHERE id = '{third}'"
         )
     )
     scheduling.clock.advance(days=365)
@@ -262,10 +262,21 @@ def scheduling_db_rows(tx: sa.Connection, over: list[bool]) -> None:
     instance_rows.insert(tx, instance(), sealed_credentials=b"sealed")
     for number, is_over in enumerate(over, 1):
         sequence = instance_rows.next_restore_job(tx, INSTANCE)
-        expires_at = NOW if is_over else NOW + timedelta(seconds=1)
-        job = restore_job(id=f"{number:024}", sequence=sequence, expires_at=expires_at)
+        created_at = NOW if is_over else NOW + timedelta(seconds=1)
+        job = restore_job(id=f"{number:024}", sequence=sequence, created_at=created_at)
         restore_jobs.insert(tx, job)
         restore_jobs.finish(tx, job.id, at=NOW)
+
+
+def test_a_job_whose_download_is_over_can_be_read_for_a_year_all_the_same(
+    scheduling: Scheduling, records: JobRecords
+) -> None:
+    insert_instance(scheduling.db)
+    insert_restore_job(scheduling.db, expires_at=NOW + timedelta(hours=4))
+    scheduling.db.transact(lambda tx: restore_jobs.finish(tx, JOB, at=NOW))
+    scheduling.clock.advance(days=364)
+
+    assert pruning(scheduling, records).prune().restore_jobs == 0
 
 
 # Runs of schedules

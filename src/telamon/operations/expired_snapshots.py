@@ -70,10 +70,13 @@ class ExpiredSnapshots:
     def _planned(self, tx: Connection, instance_id: str) -> InstancePlan:
         instance = instances.by_id(tx, instance_id)
         rules = keep_rules(instance.kind, is_deleted=instances.is_deleted(tx, instance_id))
-        found = snapshots.visible(tx, instance_id)
-        verdicts = plan_expiry(
-            found, rules, in_use=restore_jobs.snapshots_in_use(tx), now=self._clock()
+        now, found = self._clock(), snapshots.visible(tx, instance_id)
+        in_use = frozenset(
+            one.id
+            for one in found
+            if one.expires_at <= now and restore_jobs.is_in_use(tx, one.id, at=now)
         )
+        verdicts = plan_expiry(found, rules, in_use=in_use, now=now)
         return InstancePlan(
             group_id=instance.group_id, instance_name=instance.name, verdicts=verdicts
         )

@@ -11,10 +11,12 @@ from functools import partial
 
 from telamon.clock import Clock
 from telamon.jobs.records import JobRecords, ended_before
+from telamon.operations.restore_jobs import RECORD_KEPT_DAYS
 from telamon.state import restore_jobs, schedule_runs
 from telamon.state.database import Database
 
 BATCH = 500
+_RESTORE_JOBS_KEPT = timedelta(days=RECORD_KEPT_DAYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +53,14 @@ class Pruning:
         return len(ids)
 
     def _owners(self) -> tuple[str, ...]:
-        now = self._clock()
-        return self._db.look(lambda tx: restore_jobs.owners_of_expired(tx, now))
+        before = self._clock() - _RESTORE_JOBS_KEPT
+        return self._db.look(lambda tx: restore_jobs.owners_of_old(tx, before))
 
     def _forget_restores(self, instance_id: str) -> int:
-        now = self._clock()
-        return self._db.transact(lambda tx: restore_jobs.prune(tx, instance_id, now, limit=BATCH))
+        before = self._clock() - _RESTORE_JOBS_KEPT
+        return self._db.transact(
+            lambda tx: restore_jobs.prune(tx, instance_id, before, limit=BATCH)
+        )
 
     def _forget_runs(self) -> int:
         before = self._clock() - self._kept

@@ -170,8 +170,8 @@ def is_restored(tx: Connection, snapshot_id: str) -> bool:
     return tx.execute(unfinished.limit(1)).first() is not None
 
 
-def owners_of_expired(tx: Connection, now: datetime) -> tuple[str, ...]:
-    """Ids of the instances whose first restore job has ended and need not be kept any longer."""
+def owners_of_old(tx: Connection, made_before: datetime) -> tuple[str, ...]:
+    """Ids of the instances whose first restore job was made before, and has ended."""
     rows = tx.execute(
         sa.select(instance.c.id)
         .join(
@@ -179,27 +179,31 @@ def owners_of_expired(tx: Connection, now: datetime) -> tuple[str, ...]:
             (restore_job.c.instance_id == instance.c.id)
             & (restore_job.c.sequence == instance.c.first_restore_job),
         )
-        .where(restore_job.c.finished_at.is_not(None), restore_job.c.expires_at <= to_seconds(now))
+        .where(
+            restore_job.c.finished_at.is_not(None),
+            restore_job.c.created_at <= to_seconds(made_before),
+        )
         .order_by(instance.c.id)
     )
     return tuple(instance_id for (instance_id,) in rows)
 
 
-def prune(tx: Connection, instance_id: str, now: datetime, *, limit: int) -> int:
+def prune(tx: Connection, instance_id: str, made_before: datetime, *, limit: int) -> int:
     """Forget the first of the instance's restore jobs, up to one that is to be kept, so many at most.
 
-    Answers how many went.
+    Kept is one that was made later, or has not ended. Answers how many went.
     """
     first, _last = instances.restore_job_bounds(tx, instance_id)
     oldest = tx.execute(
-        sa.select(restore_job.c.finished_at, restore_job.c.expires_at)
+        sa.select(restore_job.c.finished_at, restore_job.c.created_at)
         .where(
             restore_job.c.instance_id == instance_id,
             restore_job.c.sequence.between(first, first + limit - 1),
         )
         .order_by(restore_job.c.sequence)
     )
-    over = (row.finished_at is not None and row.expires_at <= to_seconds(now) for row in oldest)
+    before = to_seconds(made_before)
+    over = (row.finished_at is not None and row.created_at <= before for row in oldest)
     count = sum(1 for _ in itertools.takewhile(bool, over))
     if count:
         tx.execute(
@@ -212,12 +216,18 @@ def prune(tx: Connection, instance_id: str, now: datetime, *, limit: int) -> int
     return count
 
 
-def snapshots_in_use(tx: Connection) -> frozenset[str]:
-    """Ids of the snapshots, of whatever instance, that jobs which have not ended restore."""
-    rows = tx.execute(
-        sa.select(restore_job.c.snapshot_id).where(restore_job.c.finished_at.is_(None))
+def is_in_use(tx: Connection, snapshot_id: str, *, at: datetime) -> bool:
+    """Whether a job that has not ended restores the snapshot, or a download of it is offered."""
+    is_offered = (
+        (restore_job.c.delivery_type == DeliveryType.DOWNLOAD.value)
+        & (restore_job.c.stage == RestoreStage.FINISHED.value)
+        & (restore_job.c.expires_at > to_seconds(at))
     )
-    return frozenset(snapshot_id for (snapshot_id,) in rows)
+    users = sa.select(restore_job.c.id).where(
+        restore_job.c.snapshot_id == snapshot_id,
+        restore_job.c.finished_at.is_(None) | is_offered,
+    )
+    return tx.execute(users.limit(1)).first() is not None
 
 
 def _seconds(moment: datetime | None) -> int | None:
