@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from telamon.blobs.address import StoreCredentials, parse_address
@@ -22,6 +22,7 @@ _TEST_PREFIX = "TELAMON_TEST_"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Days = Annotated[int, Field(ge=1, le=36500)]
 Seconds = Annotated[int, Field(ge=0)]
+Interval = Annotated[int, Field(ge=1, le=3600)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -79,6 +80,10 @@ class Settings(BaseSettings):
     """How long the job engine's records of ended jobs are kept."""
     stop_grace_seconds: Seconds = 10
     """How long running jobs may take to finish when the worker is told to stop."""
+    heartbeat_seconds: Interval = 2
+    """How often a worker tells the database that it lives."""
+    lease_seconds: Interval = 10
+    """After how long a silence others take up a worker's jobs; at least twice the heartbeat."""
     log_format: Literal["console", "json"] = "console"
     """How log lines look on standard error."""
 
@@ -110,6 +115,13 @@ class Settings(BaseSettings):
     @classmethod
     def _is_url(cls, value: str) -> str:
         return _web_address(value) if value else value
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _is_longer_than_a_beat(cls, value: int, others: ValidationInfo) -> int:
+        if value < 2 * others.data.get("heartbeat_seconds", 0):
+            raise ValueError("must be at least twice TELAMON_HEARTBEAT_SECONDS")
+        return value
 
     @property
     def key_file(self) -> Path:

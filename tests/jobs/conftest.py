@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from telamon.jobs.queue import JobKind, JobQueue, jobs_table, migrate
+from telamon.jobs.engine_tables import jobs_table
+from telamon.jobs.queue import JobKind, JobQueue, migrate
 from telamon.state.database import Database
 from tests.databases import Maker, templates
 from tests.jobs.worker_process import running_worker

@@ -5,6 +5,7 @@ orders in lines on standard input: ``open NAME`` lets the job of that subject th
 ``stop SECONDS`` stops the worker. What a job does is in its subject's first word.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -13,12 +14,20 @@ import time
 from collections import defaultdict
 
 import structlog
+from sqlalchemy import Connection
 
-from telamon.errors import DuplicateClusterName, TelamonError
+from telamon.clock import system_clock
+from telamon.errors import DuplicateClusterName, TelamonError, WorkerReplaced
+from telamon.ids import new_id
 from telamon.jobs import worker as worker_module
+from telamon.jobs.lease import Lease
 from telamon.jobs.queue import JobKind
 from telamon.jobs.worker import Steps, Worker
+from telamon.state.workers import LivingWorker
 from tests.places import Place
+
+BEAT_SECONDS = 0.2
+LEASE_SECONDS = 2
 
 _guard = threading.Lock()
 _gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
@@ -66,11 +75,22 @@ class Handler:
         tell(f"{subject_id} passed its gate")
 
 
-def stop(worker: Worker, grace_seconds: int) -> None:
+def stop(worker: Worker, lease: Lease, grace_seconds: int) -> None:
     tell("stopping")
     began = time.monotonic()
     worker.stop(grace_seconds)
+    with contextlib.suppress(WorkerReplaced):  # a second stop
+        lease.end(worker.running(), {JobKind.TAKE_SNAPSHOT: _undo})
     tell(f"stopped after {time.monotonic() - began:.1f} s")
+
+
+def _undo(_tx: Connection, subject_id: str) -> None:
+    tell(f"{subject_id} handed back")
+
+
+def _be_lost() -> None:
+    tell("replaced")
+    os._exit(75)
 
 
 def main() -> None:
@@ -80,7 +100,15 @@ def main() -> None:
         worker_module.APPLICATION_VERSION = version[0]
     db = Place(database).open()
     handlers = {kind: Handler() for kind in JobKind}
-    worker = Worker(db.engine, handlers, executor_id="embedded")
+    living = LivingWorker(
+        id=new_id(system_clock()),
+        machine="here",
+        has_mongod=False,
+        version=worker_module.APPLICATION_VERSION,
+    )
+    lease = Lease(db, living, beat_seconds=BEAT_SECONDS, lease_seconds=LEASE_SECONDS, lost=_be_lost)
+    worker = Worker(db.engine, handlers, worker_id=living.id, machine="here")
+    lease.begin()
     worker.launch()
     tell("ready")
     for order in sys.stdin:
@@ -88,7 +116,7 @@ def main() -> None:
         if word == "open":
             _gates[subject].set()
         elif word == "stop":
-            threading.Thread(target=stop, args=(worker, int(subject)), daemon=True).start()
+            threading.Thread(target=stop, args=(worker, lease, int(subject)), daemon=True).start()
     os._exit(0)
 
 

@@ -28,7 +28,7 @@ def test_each_setting_turns_its_own_off(
     settings = Settings(data_dir=tmp_path, **words)  # type: ignore[arg-type]  # pydantic checks
     state = prepared_state(settings)
 
-    made = chores(settings, state, open_repository(place_of(settings)))
+    made = chores(settings, state.db, state.queue, open_repository(place_of(settings)))
 
     state.db.close()
     assert [chore.name for chore in made] == names

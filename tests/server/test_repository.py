@@ -19,7 +19,7 @@ from telamon.jobs.worker import Steps
 from telamon.repository.keys import RepositorySecret, SecretKind
 from telamon.repository.prune import Prune
 from telamon.repository.repository import Repository
-from telamon.server.locks import RepositoryLock
+from telamon.server.locks import RepositoryLock, never_lost
 from telamon.server.repository import (
     RepositoryPlace,
     change_repository_secret,
@@ -30,7 +30,7 @@ from telamon.server.repository import (
     place_of,
     shared_repository,
 )
-from telamon.server.work import WithRepository
+from telamon.server.with_repository import Confirmation, WithRepository
 from tests.repository.samples import FIRST, SECOND, noise, orders, read, take
 
 T = TypeVar("T")
@@ -185,7 +185,8 @@ def _steps(name: str, work: Callable[[], T]) -> T:
 def _job(repository: Repository, folder: Path) -> tuple[_Reading, WithRepository]:
     lock = RepositoryLock(folder)
     reading = _Reading(repository, lock)
-    return reading, WithRepository(reading, repository, lock)
+    confirmation = Confirmation(require=never_lost, require_lately=never_lost)
+    return reading, WithRepository(reading, repository, lock, confirmation)
 
 
 def test_a_job_holds_the_repository_while_it_runs_and_no_longer(tmp_path: Path) -> None:

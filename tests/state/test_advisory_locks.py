@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from telamon.errors import Unavailable
+from telamon.errors import LockLost
 from telamon.state.advisory_locks import AdvisoryLock
 from telamon.state.database import Database
 from tests.databases import PostgresMaker, opened
@@ -85,11 +85,11 @@ def test_the_loss_of_its_connection_is_noticed(db: Database, lock: AdvisoryLock)
         with closing(Database.postgresql(db.engine.url.render_as_string(False))) as killer:
             killer.transact(lambda tx: tx.exec_driver_sql(KILL_OTHERS))
 
-        with pytest.raises(Unavailable, match="lost"):
+        with pytest.raises(LockLost, match="lost"):
             check()
         with lock.held(shared=False, wait_seconds=0):
             pass
-        with pytest.raises(Unavailable, match="lost"):
+        with pytest.raises(LockLost, match="lost"):
             check()
 
 

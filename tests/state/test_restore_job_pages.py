@@ -150,7 +150,7 @@ def test_a_page_past_100_000_rows_reads_no_more_than_its_own(db: Database) -> No
     cost = _buffers if db.is_shared else _steps
     first, last = (cost(db, offset) for offset in (0, 99_900))
 
-    assert 0 < last <= first * 1.1
+    assert 0 < last <= first * 1.1 + 5  # a range may begin in the middle of a buffer
 
 
 def _insert_many(db: Database, count: int) -> None:
@@ -184,9 +184,10 @@ def _buffers(db: Database, offset: int) -> int:
     )
 
     def work(tx: Connection) -> int:
+        before = int(tx.execute(looked_at).scalar_one())  # by this connection, also earlier
         page = restore_jobs.page(tx, INSTANCE, limit=100, offset=offset)
         assert len(page.items) == 100
-        return int(tx.execute(looked_at).scalar_one())
+        return int(tx.execute(looked_at).scalar_one()) - before
 
     return db.look(work)
 

@@ -78,6 +78,7 @@ def serve(
     data_dir: DataDir = None,
     host: str | None = None,
     port: int | None = None,
+    worker: Annotated[bool, Parameter(negative="--no-worker")] = True,
 ) -> None:
     """Run the API, and beside it a worker that runs jobs and managed deployments.
 
@@ -87,12 +88,18 @@ def serve(
         The address to listen on [127.0.0.1].
     port
         The port to listen on [8080]; 0 takes any free one.
+    worker
+        Without one, jobs are done by telamon worker: on any machine if the database is PostgreSQL.
     """
     from telamon.server.serve import serve as serve_api
 
     settings = load_settings(data_dir=data_dir, host=host, port=port)
     _configure_logs(settings.log_format)
-    serve_api(settings, lambda url: print(f"Telamon is listening on {url}", flush=True))
+    serve_api(
+        settings,
+        lambda url: print(f"Telamon is listening on {url}", flush=True),
+        with_worker=worker,
+    )
 
 
 @app.command

@@ -117,12 +117,15 @@ from telamon.errors.work import (
     ConfigurationError,
     DeploymentUnavailable,
     IntegrityError,
+    LockLost,
     RestoreFailed,
     SecretUnreadable,
+    SnapshotExists,
     SnapshotFailed,
     Unavailable,
     UnknownFormat,
     Unrecoverable,
+    WorkerReplaced,
 )
 
 __all__ = [
@@ -177,6 +180,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidSnapshotId",
     "InvalidVersionDate",
+    "LockLost",
     "MalformedJson",
     "MissingAttribute",
     "MissingRoles",
@@ -200,6 +204,7 @@ __all__ = [
     "ServerlessInClusterApi",
     "ServiceAccountNotFound",
     "SeveralNetworks",
+    "SnapshotExists",
     "SnapshotFailed",
     "SnapshotInUse",
     "SnapshotIncomplete",
@@ -217,5 +222,6 @@ __all__ = [
     "Unrecoverable",
     "UnsupportedGrantType",
     "VersionGone",
+    "WorkerReplaced",
     "WrongKind",
 ]

@@ -22,6 +22,14 @@ class DeploymentUnavailable(Unavailable):
     """A MongoDB deployment does not answer, or stopped answering."""
 
 
+class LockLost(Unavailable):
+    """A lock of the database is not held any more; what counted on it must begin again."""
+
+
+class WorkerReplaced(Unavailable):
+    """A worker was silent for too long: others have its jobs now, and it may not write any more."""
+
+
 class SnapshotFailed(TelamonError):
     """A snapshot could not be taken; the parameter says why, for a person."""
 
@@ -47,6 +55,10 @@ class Unrecoverable(TelamonError):
 
 class IntegrityError(Unrecoverable):
     """Stored bytes are not the bytes that were written. The parameter names the object and the harm."""
+
+
+class SnapshotExists(IntegrityError):
+    """A snapshot was to be written that is there already, with other contents."""
 
 
 class UnknownFormat(Unrecoverable):

@@ -10,10 +10,10 @@ from dbos._sys_db import SystemDatabase
 from sqlalchemy import Connection, Engine
 
 from telamon.errors import ConfigurationError
+from telamon.jobs.engine_tables import ENGINE_SCHEMA, jobs_table
+from telamon.state import instances
 
 QUEUE_NAME = "telamon"
-ENGINE_SCHEMA = "dbos"
-"""Where the engine's tables are on PostgreSQL; SQLite has no schemas."""
 
 
 class JobKind(StrEnum):
@@ -27,17 +27,9 @@ class JobKind(StrEnum):
     PREPARE_DOWNLOAD = "prepare_download"
 
 
-def jobs_table(tx: Connection) -> sa.TableClause:
-    """What is used here of the engine's own table, whose smallest priority runs first."""
-    return sa.table(
-        "workflow_status",
-        sa.column("workflow_uuid", sa.Text),
-        sa.column("queue_name", sa.Text),
-        sa.column("queue_partition_key", sa.Text),
-        sa.column("status", sa.Text),
-        sa.column("priority", sa.Integer),
-        schema=ENGINE_SCHEMA if tx.dialect.name == "postgresql" else None,
-    )
+def queue_name(machine: str | None) -> str:
+    """The queue of jobs that only a worker of that machine can do; None: that any can do."""
+    return QUEUE_NAME if machine is None else f"{QUEUE_NAME}:{machine}"
 
 
 IN_FLIGHT = sa.text("status IN ('ENQUEUED', 'PENDING')")
@@ -83,16 +75,18 @@ class JobQueue:
     def enqueue(self, tx: Connection, kind: JobKind, subject_id: str, *, lock: str) -> None:
         """Ask for a job on ``subject_id``; it exists if and only if ``tx`` commits.
 
-        Jobs of one ``lock`` run one at a time in the order they were asked for. Asking again for
+        Jobs of one ``lock``, which is the id of an instance, run one at a time in the order they
+        were asked for; where the instance is on one machine alone, they run there. Asking again for
         the same kind and subject changes nothing.
         """
+        queue = queue_name(instances.machine(tx, lock))
         options: EnqueueOptions = {
-            "queue_name": QUEUE_NAME,
+            "queue_name": queue,
             "workflow_name": kind.value,
             "workflow_id": f"{kind.value}:{subject_id}",
             "queue_partition_key": lock,
             # By itself the engine orders jobs by the second on SQLite, then by their ids.
-            "priority": _last_place(tx, lock) + 1,
+            "priority": _last_place(tx, queue, lock) + 1,
         }
         self._client.enqueue_in_transaction(tx, options, subject_id)
 
@@ -101,11 +95,11 @@ class JobQueue:
         self._client.destroy()
 
 
-def _last_place(tx: Connection, lock: str) -> int:
+def _last_place(tx: Connection, queue: str, lock: str) -> int:
     """Of the lock's jobs that have not ended; 0 where there are none."""
     jobs = jobs_table(tx)
     places = sa.select(sa.func.max(jobs.c.priority)).where(
-        jobs.c.queue_name == QUEUE_NAME,
+        jobs.c.queue_name == queue,
         jobs.c.queue_partition_key == lock,
         IN_FLIGHT,
     )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dbos import DBOSClient
 from sqlalchemy import Connection, Engine
 
-from telamon.jobs.queue import IN_FLIGHT, QUEUE_NAME
+from telamon.jobs.queue import IN_FLIGHT, JobKind
 
 _RUNNING = "PENDING"
 _ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
@@ -41,7 +41,7 @@ def in_flight(tx: Connection) -> tuple[JobsInFlight, ...]:
                 "oldest"
             ),
         )
-        .where(jobs.c.queue_name == QUEUE_NAME, IN_FLIGHT)
+        .where(jobs.c.name.in_([kind.value for kind in JobKind]), IN_FLIGHT)
         .group_by(jobs.c.name, jobs.c.status)
         .order_by(jobs.c.name, jobs.c.status)
     )

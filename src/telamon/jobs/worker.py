@@ -1,7 +1,7 @@
 """Running jobs: DBOS workflows around plain handlers.
 
-A job that dies with its worker is taken up again by the next one, from the step it was in. So
-every step may happen twice, and a handler looks before it acts.
+A job that dies with its worker is taken up again by another one, from the step it was in. So every
+step may happen twice, and a handler looks before it acts. Who takes it up when is for the lease.
 """
 
 import threading
@@ -12,8 +12,8 @@ import structlog
 from dbos import DBOS, DBOSConfig
 from sqlalchemy import Engine
 
-from telamon.errors import TelamonError
-from telamon.jobs.queue import QUEUE_NAME, JobKind
+from telamon.errors import TelamonError, WorkerReplaced
+from telamon.jobs.queue import QUEUE_NAME, JobKind, queue_name
 
 T = TypeVar("T")
 
@@ -52,22 +52,31 @@ class JobHandler(Protocol):
 
 
 class Worker:
-    """Runs the jobs of one database in this process, a few at a time.
+    """Runs jobs of one database in this process, a few at a time.
 
-    At most one Worker of the same ``executor_id`` may live; the caller sees to that.
+    ``worker_id`` is that of the lease, which no other process ever has; it sees to what a killed
+    worker left. With a ``machine``, jobs that only its workers can do are done, too.
     """
 
     def __init__(
-        self, engine: Engine, handlers: Mapping[JobKind, JobHandler], *, executor_id: str
+        self,
+        engine: Engine,
+        handlers: Mapping[JobKind, JobHandler],
+        *,
+        worker_id: str,
+        machine: str | None = None,
     ) -> None:
         self._stopping = threading.Event()
         self._stopped = threading.Event()
+        self._queues = sorted({QUEUE_NAME, queue_name(machine)})
+        self._guard = threading.Lock()
+        self._running: set[tuple[JobKind, str]] = set()
         DBOS(
             config=DBOSConfig(
                 name="telamon",
                 system_database_engine=engine,
                 application_version=APPLICATION_VERSION,
-                executor_id=executor_id,
+                executor_id=worker_id,
                 log_level="WARNING",
                 use_listen_notify=False,
                 run_migrations=engine.dialect.name == "sqlite",
@@ -77,19 +86,27 @@ class Worker:
             DBOS.workflow(name=kind.value)(self._workflow(kind, handler))
 
     def launch(self) -> None:
-        """Take up what a predecessor left, then whatever is asked for."""
+        """Do whatever is asked for from here on."""
+        DBOS.listen_queues(self._queues)
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE_NAME,
-            worker_concurrency=_JOBS_AT_ONCE,
-            partition_concurrency=1,
-            polling_interval_sec=_POLL_SECONDS,
-        )
+        for name in self._queues:
+            DBOS.register_queue(
+                name,
+                worker_concurrency=_JOBS_AT_ONCE,
+                partition_concurrency=1,
+                polling_interval_sec=_POLL_SECONDS,
+            )
+
+    def running(self) -> tuple[tuple[JobKind, str], ...]:
+        """Jobs that are under way here, or wait for the end of the process."""
+        with self._guard:
+            return tuple(sorted(self._running))
 
     def stop(self, grace_seconds: int) -> None:
-        """Take no more jobs, wait for those that run, hand back what is not done in time.
+        """Take no more jobs, and wait for those that run.
 
-        Jobs that were handed back still hold threads; the caller ends the process.
+        Those that are not done in time still hold threads; the caller hands them back and ends the
+        process.
         """
         self._stopping.set()
         DBOS.destroy(workflow_completion_timeout_sec=grace_seconds)
@@ -99,8 +116,12 @@ class Worker:
         def job(subject_id: str) -> None:
             log = _log.bind(job=kind.value, subject_id=subject_id)
             log.info("job_started", action="start_job")
+            with self._guard:
+                self._running.add((kind, subject_id))
             try:
                 handler.run(subject_id, _steps)
+            except WorkerReplaced:
+                threading.Event().wait()  # it is another's job now, and this process is about to end
             except TelamonError as error:
                 self._end_in_failure(handler, subject_id, error)
                 log.warning("job_failed", action="fail_job", reason=error.message)
@@ -109,6 +130,8 @@ class Worker:
                 self._end_in_failure(handler, subject_id, _unexpected(error))
             else:
                 log.info("job_finished", action="finish_job")
+            with self._guard:
+                self._running.discard((kind, subject_id))
 
         return job
 
@@ -130,6 +153,8 @@ class Worker:
         """A job that has ended without anybody knowing would be in the way for ever."""
         try:
             handler.fail(subject_id, error)
+        except WorkerReplaced:
+            threading.Event().wait()
         except Exception:  # noqa: BLE001  # a full disk, most likely: it may pass
             _log.exception("failure_not_noted", action="fail_job", subject_id=subject_id)
             return False

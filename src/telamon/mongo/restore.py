@@ -6,7 +6,7 @@ snapshot does not have. Until ``swap`` the deployment is as it was, and ``discar
 preparations away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from telamon.errors import RestoreFailed
@@ -25,7 +25,8 @@ class Restore:
 
     ``documents`` yields a collection's documents in natural order, in pieces of whole documents.
     ``progress`` is told of documents and bytes as they are added. Both are called from several
-    threads at once; what they raise comes out as it is.
+    threads at once. ``confirm`` is called just before each step of the swap. What they raise comes
+    out as it is.
 
     Every method may be run again after it failed or was killed, also by another Restore with the
     same ``job_id`` and ``collections``. Only one job at a time may work on a deployment.
@@ -39,6 +40,7 @@ class Restore:
         collections: Sequence[StoredCollection],
         documents: Documents,
         progress: Progress,
+        confirm: Callable[[], None] = lambda: None,
         parallel: int = 2,
     ) -> None:
         self._client = client
@@ -46,6 +48,7 @@ class Restore:
         self._collections = sorted(collections, key=lambda stored: stored.spec.namespace)
         self._documents = documents
         self._progress = progress
+        self._confirm = confirm
         self._parallel = parallel
         self._journal = Journal(client, job_id)
 
@@ -105,6 +108,7 @@ class Restore:
                 self._client, job_id=self._job_id, collections=self._collections, filler=filler
             )
             for step in swap.steps():
+                self._confirm()
                 step()
             self._journal.settle()
             self._journal.mark(Milestone.SWAPPED)

@@ -11,7 +11,6 @@ from telamon.clock import Clock
 from telamon.errors import (
     AlreadyDeleting,
     ClusterIsDeleting,
-    FeatureUnsupported,
     InstanceNotFound,
     InvalidClusterName,
     TelamonError,
@@ -37,6 +36,7 @@ from telamon.operations.backup_schedules import begin_schedule
 from telamon.operations.credentials import Credentials
 from telamon.operations.kinds import find_of_kind, named
 from telamon.operations.managed_instances import ManagedInstances
+from telamon.operations.placement import Placement
 from telamon.state import instances as rows
 from telamon.state.database import Database
 
@@ -65,12 +65,13 @@ class Instances:
         mongod: Path | None,
         clock: Clock,
         new_id: IdFactory,
+        machine: str | None = None,
     ) -> None:
-        """``mongod`` is the program for managed instances; without it there can be none."""
+        """As ``Placement`` has ``mongod`` and ``machine``."""
+        self._placement = Placement(mongod=mongod, machine=machine, on_fleet=db.is_shared)
         self._db = db
         self._queue = queue
         self._credentials = credentials
-        self._mongod = mongod
         self._clock = clock
         self._new_id = new_id
 
@@ -82,13 +83,9 @@ class Instances:
 
         def work(tx: Connection) -> None:
             authorize(tx, caller, group_id, PROJECT_OWNERS)
-            if self._mongod is None:
-                raise FeatureUnsupported(
-                    "no mongod is installed here to run an instance with "
-                    "(pip install 'telamon[local]')"
-                )
+            machine = self._placement.choose(tx)
             sealed = self._credentials.seal_new_passwords(instance.id)
-            rows.insert(tx, instance, sealed_credentials=sealed)
+            rows.insert(tx, instance, sealed_credentials=sealed, machine=machine)
             self._queue.enqueue(tx, JobKind.CREATE_INSTANCE, instance.id, lock=instance.id)
 
         await self._db.run(work)

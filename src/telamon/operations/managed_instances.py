@@ -27,12 +27,22 @@ _log = structlog.get_logger()
 
 
 class ManagedInstances:
-    """Each instance has its directory below ``root``. Thread-safe."""
+    """Each instance has its directory below ``root``. Thread-safe.
+
+    On a fleet these are the instances of one ``machine``; nobody else can start or reach them.
+    """
 
     def __init__(
-        self, db: Database, credentials: Credentials, *, mongod: Path | None, root: Path
+        self,
+        db: Database,
+        credentials: Credentials,
+        *,
+        mongod: Path | None,
+        root: Path,
+        machine: str | None = None,
     ) -> None:
         self._db = db
+        self._machine = machine
         self._credentials = credentials
         self._mongod = mongod
         self._root = root
@@ -86,7 +96,7 @@ class ManagedInstances:
             self._watcher.join()
         if self._mongod is None:
             return
-        for instance in self._db.look(rows.managed):
+        for instance in self._managed():
             with self._lock(instance.id):
                 self._process(instance.id)
         with ThreadPoolExecutor(_STARTS_AT_ONCE) as pool:
@@ -94,7 +104,7 @@ class ManagedInstances:
 
     def revive(self) -> None:
         """Start again whatever should run and does not. Failures are logged and tried again."""
-        down = [instance for instance in self._db.look(rows.managed) if self._is_down(instance)]
+        down = [instance for instance in self._managed() if self._is_down(instance)]
         if down:
             with ThreadPoolExecutor(_STARTS_AT_ONCE) as pool:
                 list(pool.map(self._revive_one, down))
@@ -136,6 +146,9 @@ class ManagedInstances:
             self.revive()
         except TelamonError as error:
             _log.error("watch_failed", action="watch_instances", reason=error.message)
+
+    def _managed(self) -> tuple[Instance, ...]:
+        return self._db.look(lambda tx: rows.managed(tx, self._machine))
 
     def _process(self, instance_id: str) -> MongodProcess:
         """The caller holds the instance's lock."""

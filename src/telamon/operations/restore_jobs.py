@@ -36,9 +36,9 @@ from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.snapshot import Snapshot, SnapshotStatus
 from telamon.mongo.connect import Client, connected
-from telamon.mongo.fill import Progress as Told
 from telamon.mongo.restore import Restore
 from telamon.operations.access import authorize
+from telamon.operations.confirming import ALWAYS, Confirm, confirmed
 from telamon.operations.credentials import Credentials
 from telamon.operations.downloads import Downloads
 from telamon.operations.kinds import (
@@ -253,12 +253,18 @@ class RunRestore:
     """The job that puts a snapshot back."""
 
     def __init__(
-        self, db: Database, credentials: Credentials, repository: Repository, clock: Clock
+        self,
+        db: Database,
+        credentials: Credentials,
+        repository: Repository,
+        clock: Clock,
+        confirm: Confirm = ALWAYS,
     ) -> None:
         self._db = db
         self._credentials = credentials
         self._repository = repository
         self._clock = clock
+        self._confirm = confirm
 
     def run(self, subject_id: str, steps: Steps) -> None:
         if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
@@ -292,7 +298,7 @@ class RunRestore:
         job, uri = self._find(restore_job_id)
         if job.finished_at is not None:
             return True
-        progress = Progress(self._db, restore_job_id).add
+        progress = Progress(self._db, restore_job_id)
         with connected(uri) as client:
             self._restore(client, job, progress).load()
         return False
@@ -301,14 +307,14 @@ class RunRestore:
         job, uri = self._find(restore_job_id)
         self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id))
         with connected(uri) as client:
-            self._restore(client, job, unnoticed).swap()
+            self._restore(client, job).swap()
 
     def _discard(self, restore_job_id: str) -> None:
         """Take the shadows away if the target lets us; if not, the next restore does."""
         try:
             job, uri = self._find(restore_job_id)
             with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
-                self._restore(client, job, unnoticed).discard()
+                self._restore(client, job).discard()
         except TelamonError as error:
             _log.warning(
                 "shadows_left",
@@ -326,12 +332,16 @@ class RunRestore:
 
         return self._db.look(work)
 
-    def _restore(self, client: Client, job: RestoreJob, progress: Told) -> Restore:
-        manifest = self._repository.manifest(job.snapshot_id)
+    def _restore(
+        self, client: Client, job: RestoreJob, progress: Progress | None = None
+    ) -> Restore:
         return Restore(
             client,
             job_id=job.id,
-            collections=manifest.collections,
-            documents=self._repository.documents,
-            progress=progress,
+            collections=self._repository.manifest(job.snapshot_id).collections,
+            documents=lambda stored: confirmed(
+                self._repository.documents(stored), lambda: self._confirm.lately(job.id)
+            ),
+            progress=progress.add if progress else unnoticed,
+            confirm=lambda: self._confirm(job.id),
         )

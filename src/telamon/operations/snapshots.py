@@ -20,7 +20,13 @@ import structlog
 from sqlalchemy import Connection
 
 from telamon.clock import Clock
-from telamon.errors import SnapshotFailed, SnapshotNotPossible, TelamonError, Unrecoverable
+from telamon.errors import (
+    SnapshotExists,
+    SnapshotFailed,
+    SnapshotNotPossible,
+    TelamonError,
+    Unrecoverable,
+)
 from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
 from telamon.jobs.worker import Steps
@@ -39,6 +45,7 @@ from telamon.mongo.connect import connected, examine
 from telamon.mongo.reading import Change
 from telamon.mongo.snapshot import read_snapshot
 from telamon.operations.backup_schedules import BackupSchedules
+from telamon.operations.confirming import ALWAYS, Confirm
 from telamon.operations.credentials import Credentials
 from telamon.operations.kept_snapshots import KeptSnapshots
 from telamon.operations.kinds import find_of_kind, snapshot_of
@@ -150,12 +157,18 @@ class TakeSnapshot:
     """The job that takes a snapshot."""
 
     def __init__(
-        self, db: Database, credentials: Credentials, repository: Repository, clock: Clock
+        self,
+        db: Database,
+        credentials: Credentials,
+        repository: Repository,
+        clock: Clock,
+        confirm: Confirm = ALWAYS,
     ) -> None:
         self._db = db
         self._credentials = credentials
         self._repository = repository
         self._clock = clock
+        self._confirm = confirm
 
     def run(self, subject_id: str, steps: Steps) -> None:
         if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
@@ -171,7 +184,10 @@ class TakeSnapshot:
         if self._repository.has_manifest(snapshot_id):
             manifest, new_bytes = self._repository.manifest(snapshot_id), 0
         else:
-            manifest, new_bytes = self._read(snapshot_id)
+            try:
+                manifest, new_bytes = self._read(snapshot_id)
+            except SnapshotExists:  # a worker that was taken for dead had put it already
+                manifest, new_bytes = self._repository.manifest(snapshot_id), 0
         self._db.transact(
             lambda tx: rows.complete(tx, manifest, new_bytes=new_bytes, at=self._clock())
         )
@@ -199,7 +215,7 @@ class TakeSnapshot:
                     feature_compatibility_version=deployment.feature_compatibility_version,
                     collections=tuple(stored.collection(spec) for spec in facts.collections),
                 )
-                writer.commit(manifest)
+                writer.commit(manifest, lambda: self._confirm(snapshot_id))
                 _log.info(
                     "snapshot_taken",
                     action="take_snapshot",

@@ -7,7 +7,7 @@ leaves packs that nobody names, and never a manifest that names what is not ther
 """
 
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Condition, Lock
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from telamon.blobs.base import BlobStore
-from telamon.errors import IntegrityError, Unrecoverable
+from telamon.errors import IntegrityError, SnapshotExists, Unrecoverable
 from telamon.model.manifest import ChunkRef, Manifest
 from telamon.repository.codec import (
     MOST_BASES,
@@ -136,17 +136,19 @@ class SnapshotWriter:
             self._packs.flush()
         yield from self._reader.read_all(chunks)
 
-    def commit(self, manifest: Manifest) -> None:
+    def commit(self, manifest: Manifest, confirm: Callable[[], None] = lambda: None) -> None:
         """Make the snapshot exist. Call once, after every ``add`` has returned.
 
-        Writing the very same manifest again changes nothing. Raises ``IntegrityError`` if the
-        manifest names a chunk that is not stored or the snapshot exists with another manifest,
-        and the first error of any ``add``; the snapshot does not exist then.
+        ``confirm`` is called just before. Writing the very same manifest again changes nothing.
+        Raises ``IntegrityError`` if the manifest names a chunk that is not stored, what ``confirm``
+        does, and the first error of any ``add``; the snapshot does not exist then. Raises
+        ``SnapshotExists`` if it exists with another manifest.
         """
         self._raise_failure()
         try:
             self._packs.flush()
             self._require_chunks(manifest)
+            confirm()
             self._put_manifest(manifest)
         except BaseException as error:
             self._fail(error)
@@ -249,7 +251,7 @@ class SnapshotWriter:
         key = manifest_key(manifest.snapshot_id)
         blob = encode_manifest(manifest, self._keys.cipher)
         if not self._store.put(key, blob) and self._present(key, manifest.snapshot_id) != manifest:
-            raise IntegrityError(
+            raise SnapshotExists(
                 f"Snapshot {manifest.snapshot_id} exists already, with another manifest."
             )
 

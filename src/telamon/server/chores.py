@@ -8,14 +8,15 @@ import structlog
 from telamon.clock import system_clock
 from telamon.config import Settings
 from telamon.ids import new_id
+from telamon.jobs.queue import JobQueue
 from telamon.jobs.records import JobRecords
 from telamon.operations.expired_snapshots import ExpiredSnapshots
 from telamon.operations.metrics import RepositoryMeasure
 from telamon.operations.pruning import Pruning
 from telamon.operations.scheduled_snapshots import ScheduledSnapshots
 from telamon.repository.repository import Repository
-from telamon.server.state import State
 from telamon.server.ticker import TICK_SECONDS, Chore
+from telamon.state.database import Database
 
 _TEN_MINUTES = round(600 / TICK_SECONDS)
 _HOUR = round(3600 / TICK_SECONDS)
@@ -23,13 +24,16 @@ _HOUR = round(3600 / TICK_SECONDS)
 _log = structlog.get_logger()
 
 
-def chores(settings: Settings, state: State, repository: Repository) -> tuple[Chore, ...]:
-    """In the order in which each tick does them."""
-    return tuple(_chores(settings, state, repository))
+def chores(
+    settings: Settings, db: Database, queue: JobQueue, repository: Repository
+) -> tuple[Chore, ...]:
+    """In the order in which each tick does them. ``db`` refuses a worker that was replaced."""
+    return tuple(_chores(settings, db, queue, repository))
 
 
-def _chores(settings: Settings, state: State, repository: Repository) -> Iterator[Chore]:
-    db, queue = state.db, state.queue
+def _chores(
+    settings: Settings, db: Database, queue: JobQueue, repository: Repository
+) -> Iterator[Chore]:
     if settings.schedules:
         scheduled = ScheduledSnapshots(db, queue, clock=system_clock, new_id=new_id)
         yield Chore(name="take_scheduled_snapshots", every_ticks=1, act=scheduled.take_due)

@@ -3,10 +3,11 @@
 import contextlib
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from telamon.blobs.base import BlobStore
+from telamon.blobs.guarded import GuardedStore
 from telamon.blobs.local import LocalBlobStore
 from telamon.blobs.opening import open_store
 from telamon.config import Settings, load_store_credentials
@@ -15,7 +16,14 @@ from telamon.repository.config import CONFIG_KEY
 from telamon.repository.keys import RepositorySecret
 from telamon.repository.repository import Repository, change_secret, read_config
 from telamon.repository.secret_files import read_secret
-from telamon.server.locks import RepositoryLock, process_lock
+from telamon.server.locks import (
+    Check,
+    FleetRepositoryLock,
+    RepositoryAccess,
+    RepositoryLock,
+    never_lost,
+    process_lock,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +31,10 @@ class RepositoryPlace:
     """Where a repository is, what opens it (None if nothing is needed), and who may use it when."""
 
     data_dir: Path
-    """That of the server that uses the repository; its locks are there, wherever the store is."""
     store: BlobStore
     secret: RepositorySecret | None
-
-    @property
-    def lock(self) -> RepositoryLock:
-        return RepositoryLock(self.data_dir)
+    lock: RepositoryAccess
+    """In the database of the server that uses the repository, or in its data directory."""
 
     def remove_leftovers(self) -> None:
         """Delete what killed writers left unfinished. Only while nobody writes."""
@@ -46,6 +51,9 @@ def place_of(settings: Settings, secret: RepositorySecret | None = None) -> Repo
         data_dir=settings.data_dir,
         store=open_store(settings.store_url, load_store_credentials(), secrets.token_bytes),
         secret=secret or _secret_of(settings),
+        lock=FleetRepositoryLock(settings.database_url)
+        if settings.database_url
+        else RepositoryLock(settings.data_dir),
     )
 
 
@@ -91,10 +99,21 @@ def own_repository(place: RepositoryPlace, *, wait_seconds: float) -> Iterator[R
 
     What killed writers left unfinished is deleted first.
     """
-    repository = open_existing(place)
-    with place.lock.alone(wait_seconds=wait_seconds):
+    held = _Held()
+    # First: a mistyped place gets no folder for locks.
+    repository = open_existing(replace(place, store=GuardedStore(place.store, held)))
+    with place.lock.alone(wait_seconds=wait_seconds) as held.check:
         place.remove_leftovers()
         yield repository
+
+
+class _Held:
+    """Asks a lock that is taken only later."""
+
+    check: Check = staticmethod(never_lost)
+
+    def __call__(self) -> None:
+        self.check()
 
 
 def change_repository_secret(place: RepositoryPlace, new: RepositorySecret) -> None:

@@ -24,31 +24,44 @@ from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 from telamon.repository.repository import Repository
 from telamon.server.locks import process_lock
+from telamon.server.machine import machine_of
 from telamon.server.repository import open_repository, place_of
 from telamon.server.state import State, mongod_program, prepared_state
 from telamon.server.supervise import supervise
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Run the API and its worker until SIGTERM or SIGINT. ``announce`` is told the URL once it answers.
+def serve(settings: Settings, announce: Callable[[str], None], *, with_worker: bool = True) -> None:
+    """Run the API, and a worker beside it, until SIGTERM or SIGINT.
 
-    Raises ConfigurationError for a data directory that is in use or a port that is taken, and what
+    ``announce`` is told the URL once it answers. Raises ConfigurationError for a data directory that is in use or a port that is taken, and what
     ``place_of`` and ``open_repository`` do.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn stops on these and raises them again when it has; the worker is still to be stopped.
         signal.signal(number, lambda _number, _frame: None)
     listener = _listen(settings)
-    with listener, process_lock(settings.data_dir, "serve"):
+    with listener, _alone(settings, with_worker=with_worker):
         state = prepared_state(settings)
-        # For downloads; and a worker that cannot open it would start again and again.
-        repository = open_repository(place_of(settings))
-        asyncio.run(_serve(settings, state, repository, listener, announce))
-        state.db.close()
+        with contextlib.closing(state.db):
+            # For downloads; and a worker that cannot open it would start again and again.
+            repository = open_repository(place_of(settings))
+            services = _services(settings, state, repository, with_worker=with_worker)
+            asyncio.run(
+                _serve(settings, state, services, listener, announce, with_worker=with_worker)
+            )
 
 
-def _services(settings: Settings, state: State, repository: Repository) -> Services:
+def _alone(settings: Settings, *, with_worker: bool) -> contextlib.AbstractContextManager[None]:
+    """Any number of APIs may share a database and a data directory; who has a worker is alone there."""
+    return process_lock(settings.data_dir, "serve") if with_worker else contextlib.nullcontext()
+
+
+def _services(
+    settings: Settings, state: State, repository: Repository, *, with_worker: bool
+) -> Services:
     db, queue = state.db, state.queue
+    # Without a worker of its own, an API on SQLite counts on one that has the same settings.
+    may_manage = with_worker or not db.is_shared
     return Services(
         access=state.access,
         administration=administration(db, state.access, clock=system_clock, new_id=new_id),
@@ -56,9 +69,10 @@ def _services(settings: Settings, state: State, repository: Repository) -> Servi
             db,
             queue,
             Credentials(state.sealer),
-            mongod=mongod_program(settings),
+            mongod=mongod_program(settings) if may_manage else None,
             clock=system_clock,
             new_id=new_id,
+            machine=machine_of(settings.data_dir) if db.is_shared else None,
         ),
         snapshots=Snapshots(db, queue, clock=system_clock, new_id=new_id),
         restore_jobs=RestoreJobs(db, queue, clock=system_clock, new_id=new_id),
@@ -75,12 +89,14 @@ def _services(settings: Settings, state: State, repository: Repository) -> Servi
 async def _serve(
     settings: Settings,
     state: State,
-    repository: Repository,
+    services: Services,
     listener: socket.socket,
     announce: Callable[[str], None],
+    *,
+    with_worker: bool,
 ) -> None:
     app = create_app(
-        _services(settings, state, repository),
+        services,
         Options(
             public_url=settings.public_url,
             trusted_proxies=settings.trusted_proxies,
@@ -102,15 +118,16 @@ async def _serve(
         lifespan="off",
         timeout_graceful_shutdown=5,
     )
-    supervisor = asyncio.create_task(supervise(settings))
+    supervisor = asyncio.create_task(supervise(settings)) if with_worker else None
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     try:
         await _AnnouncingServer(config, lambda: announce(url)).serve(sockets=[listener])
     finally:
-        supervisor.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await supervisor
+        if supervisor is not None:
+            supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await supervisor
 
 
 class _AnnouncingServer(uvicorn.Server):

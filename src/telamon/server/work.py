@@ -5,14 +5,17 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 
 import structlog
 
 from telamon.clock import system_clock
 from telamon.config import Settings
-from telamon.errors import TelamonError, Unavailable
+from telamon.errors import TelamonError, Unavailable, WorkerReplaced
+from telamon.ids import new_id
+from telamon.jobs.lease import Lease
 from telamon.jobs.queue import JobKind
-from telamon.jobs.worker import JobHandler, Steps, Worker
+from telamon.jobs.worker import APPLICATION_VERSION, JobHandler, Worker
 from telamon.mongo.buffers import keep_large_buffers
 from telamon.operations.credentials import Credentials
 from telamon.operations.downloads import PrepareDownload
@@ -23,13 +26,16 @@ from telamon.operations.restore_jobs import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
 from telamon.server.chores import chores
-from telamon.server.locks import RepositoryLock, process_lock
+from telamon.server.locks import process_lock
+from telamon.server.machine import machine_of
 from telamon.server.repository import RepositoryPlace, open_repository, place_of
 from telamon.server.state import mongod_program, prepared_state
 from telamon.server.ticker import Ticker
+from telamon.server.with_repository import Confirmation, WithRepository
+from telamon.state import restore_jobs, snapshots
+from telamon.state.workers import LivingWorker
 
-# The embedded worker is the only one of its database, and takes up its predecessor's jobs.
-_EMBEDDED_WORKER = "embedded"
+_ONLY_MACHINE = "this"
 _PREDECESSOR_SECONDS = 60.0
 _TICK_END_SECONDS = 5.0
 
@@ -51,68 +57,115 @@ def work(settings: Settings, *, supervised: bool) -> None:
         signal.signal(signal.SIGINT, lambda _number, _frame: stopping.set())
     with process_lock(settings.data_dir, "worker", wait_seconds=_PREDECESSOR_SECONDS):
         keep_large_buffers()
-        worker, managed, ticker = _worker(settings)
-        managed.open()
-        worker.launch()
-        ticker.start()
-        _log.info("worker_ready", action="start_worker")
+        parts = _parts(settings)
+        parts.lease.begin()
+        parts.managed.open()
+        parts.worker.launch()
+        parts.ticker.start()
+        _log.info("worker_ready", action="start_worker", worker=parts.worker_id)
         stopping.wait()
-        _log.info("worker_stopping", action="stop_worker")
-        ticker.stop(_TICK_END_SECONDS)
-        worker.stop(settings.stop_grace_seconds)
-        managed.close()
-        # Threads of jobs that were handed back may still run; the next worker does them anew.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        _log.info("worker_stopping", action="stop_worker", worker=parts.worker_id)
+        parts.ticker.stop(_TICK_END_SECONDS)
+        parts.worker.stop(settings.stop_grace_seconds)
+        parts.managed.close()
+        _end(parts)
 
 
-class WithRepository:
-    """A job that counts on the repository's chunks: none goes away while it runs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What a worker consists of."""
 
-    def __init__(self, handler: JobHandler, repository: Repository, lock: RepositoryLock) -> None:
-        self._handler = handler
-        self._repository = repository
-        self._lock = lock
-
-    def run(self, subject_id: str, steps: Steps) -> None:
-        """Waits, however long, while the repository is pruned."""
-        with self._lock.shared_at_last():
-            # A prune by another process may have moved chunks since they were last looked for.
-            self._repository.index.refresh()
-            self._handler.run(subject_id, steps)
-
-    def fail(self, subject_id: str, error: TelamonError) -> None:
-        self._handler.fail(subject_id, error)
+    worker_id: str
+    lease: Lease
+    worker: Worker
+    managed: ManagedInstances
+    ticker: Ticker
 
 
-def _worker(settings: Settings) -> tuple[Worker, ManagedInstances, Ticker]:
+def _parts(settings: Settings) -> _Parts:
     state = prepared_state(settings)
-    db, credentials = state.db, Credentials(state.sealer)
+    machine = machine_of(settings.data_dir) if state.db.is_shared else None
+    mongod = mongod_program(settings)
+    living = LivingWorker(
+        id=new_id(system_clock()),
+        machine=machine or _ONLY_MACHINE,
+        has_mongod=mongod is not None,
+        version=APPLICATION_VERSION,
+    )
+    lease = Lease(
+        state.db,
+        living,
+        beat_seconds=settings.heartbeat_seconds,
+        lease_seconds=settings.lease_seconds,
+        lost=lambda: os._exit(WorkerReplaced.exit_code),
+    )
+    managed = ManagedInstances(
+        lease.fenced,
+        Credentials(state.sealer),
+        mongod=mongod,
+        root=settings.data_dir / "instances",
+        machine=machine,
+    )
     place = place_of(settings)
     repository = open_repository(place)
     _remove_leftovers(place)
-    managed = ManagedInstances(
-        db, credentials, mongod=mongod_program(settings), root=settings.data_dir / "instances"
+    return _Parts(
+        worker_id=living.id,
+        lease=lease,
+        worker=Worker(
+            state.db.engine,
+            _handlers(place, repository, lease, managed, Credentials(state.sealer)),
+            worker_id=living.id,
+            machine=machine,
+        ),
+        managed=managed,
+        ticker=Ticker(chores(settings, lease.fenced, state.queue, repository)),
     )
-    handlers: dict[JobKind, JobHandler] = {
+
+
+def _handlers(
+    place: RepositoryPlace,
+    repository: Repository,
+    lease: Lease,
+    managed: ManagedInstances,
+    credentials: Credentials,
+) -> dict[JobKind, JobHandler]:
+    db = lease.fenced
+    confirm = Confirmation(require=lease.require, require_lately=lease.require_lately)
+
+    def with_repository(handler: JobHandler) -> JobHandler:
+        return WithRepository(handler, repository, place.lock, confirm)
+
+    return {
         JobKind.CREATE_INSTANCE: CreateInstance(db, managed),
         JobKind.DELETE_INSTANCE: DeleteInstance(db, managed, system_clock),
-        JobKind.TAKE_SNAPSHOT: WithRepository(
-            TakeSnapshot(db, credentials, repository, system_clock), repository, place.lock
+        JobKind.TAKE_SNAPSHOT: with_repository(
+            TakeSnapshot(db, credentials, repository, system_clock, confirm)
         ),
-        JobKind.RESTORE: WithRepository(
-            RunRestore(db, credentials, repository, system_clock), repository, place.lock
+        JobKind.RESTORE: with_repository(
+            RunRestore(db, credentials, repository, system_clock, confirm)
         ),
-        JobKind.DELETE_SNAPSHOT: WithRepository(
-            DeleteSnapshot(db, repository), repository, place.lock
-        ),
-        JobKind.PREPARE_DOWNLOAD: WithRepository(
-            PrepareDownload(db, repository, system_clock), repository, place.lock
-        ),
+        JobKind.DELETE_SNAPSHOT: with_repository(DeleteSnapshot(db, repository)),
+        JobKind.PREPARE_DOWNLOAD: with_repository(PrepareDownload(db, repository, system_clock)),
     }
-    worker = Worker(db.engine, handlers, executor_id=_EMBEDDED_WORKER)
-    return worker, managed, Ticker(chores(settings, state, repository))
+
+
+def _end(parts: _Parts) -> None:
+    """Threads of jobs that are handed back may still run: the process ends under them."""
+    try:
+        parts.lease.end(
+            parts.worker.running(),
+            {
+                JobKind.TAKE_SNAPSHOT: snapshots.hand_back,
+                JobKind.RESTORE: restore_jobs.hand_back,
+                JobKind.PREPARE_DOWNLOAD: restore_jobs.hand_back,
+            },
+        )
+    except TelamonError as error:  # others take them up when the lease has run out
+        _log.warning("not_handed_back", action="stop_worker", reason=error.message)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _remove_leftovers(place: RepositoryPlace) -> None:

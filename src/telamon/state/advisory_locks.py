@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from telamon.errors import Unavailable
+from telamon.errors import LockLost
 from telamon.state.postgresql import sql_state, translated
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -29,7 +29,7 @@ class AdvisoryLock:
     def held(self, *, shared: bool, wait_seconds: float | None) -> Iterator[Callable[[], None]]:
         """Wait for the lock, for ever with None; the first who waits is the first who gets it.
 
-        Yields a check that raises Unavailable if the lock is not held any more. Raises TimeoutError.
+        Yields a check that raises LockLost if the lock is not held any more. Raises TimeoutError.
         """
         with translated():
             connection = self._engine.connect()
@@ -49,9 +49,7 @@ class AdvisoryLock:
             {"wait": f"{milliseconds}ms"},
         )
         try:
-            connection.execute(
-                sa.text(f"SELECT {function}(:key)"), {"key": self._key}
-            )  # one of two
+            connection.execute(sa.text(f"SELECT {function}(:key)"), {"key": self._key})
         except DBAPIError as error:
             if sql_state(error) == _LOCK_NOT_AVAILABLE:
                 raise TimeoutError from error
@@ -62,7 +60,7 @@ class AdvisoryLock:
         try:
             connection.execute(sa.text("SELECT 1"))
         except (DBAPIError, InvalidRequestError) as error:  # the second from the second time on
-            raise Unavailable(
+            raise LockLost(
                 "The connection to the database was lost that held a lock there."
             ) from error
 

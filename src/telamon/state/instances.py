@@ -1,6 +1,6 @@
 """Rows of protected deployments."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,7 +14,9 @@ from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance
 
 
-def insert(tx: Connection, new: Instance, *, sealed_credentials: bytes) -> None:
+def insert(
+    tx: Connection, new: Instance, *, sealed_credentials: bytes, machine: str | None = None
+) -> None:
     """Raises DuplicateClusterName if the group has one of that name."""
     # A deleted instance of that name makes room even if nobody has been told of its end.
     tx.execute(
@@ -46,6 +48,7 @@ def insert(tx: Connection, new: Instance, *, sealed_credentials: bytes) -> None:
                 tags=[list(tag) for tag in new.tags],
                 termination_protection=new.termination_protection,
                 continuous_backup=new.continuous_backup,
+                machine=machine,
             )
         )
     except IntegrityError as error:
@@ -76,6 +79,12 @@ def sealed_credentials(tx: Connection, instance_id: str) -> bytes:
     return bytes(_row(tx, instance_id).sealed_credentials)
 
 
+def machine(tx: Connection, instance_id: str) -> str | None:
+    """Where its mongod is, if workers of other machines cannot reach it. None for an unknown one."""
+    found = sa.select(instance.c.machine).where(instance.c.id == instance_id)
+    return tx.execute(found).scalar_one_or_none()
+
+
 def page(
     tx: Connection, group_id: str, *, limit: int, offset: int, kind: InstanceKind | None = None
 ) -> Page[Instance]:
@@ -90,16 +99,28 @@ def page(
     return Page(items=tuple(_instance(row) for row in rows), total=total)
 
 
-def managed(tx: Connection) -> tuple[Instance, ...]:
-    """Every instance whose mongod should be running."""
+def managed(tx: Connection, machine: str | None = None) -> tuple[Instance, ...]:
+    """Every instance whose mongod should be running on a machine; None: of a single machine."""
     rows = tx.execute(
         sa.select(instance).where(
             instance.c.managed,
+            instance.c.machine.is_not_distinct_from(machine),
             instance.c.deleted_at.is_(None),
             instance.c.state.in_([InstanceState.IDLE.value, InstanceState.REPAIRING.value]),
         )
     )
     return tuple(_instance(row) for row in rows)
+
+
+def emptiest(tx: Connection, machines: Collection[str]) -> str:
+    """That of the machines, of which there is one at least, with the fewest managed instances."""
+    counted = tx.execute(
+        sa.select(instance.c.machine, sa.func.count())
+        .where(instance.c.machine.in_(machines), instance.c.deleted_at.is_(None))
+        .group_by(instance.c.machine)
+    )
+    counts = {str(row[0]): int(row[1]) for row in counted}
+    return min(machines, key=lambda machine: (counts.get(machine, 0), machine))
 
 
 def set_state(tx: Connection, instance_id: str, state: InstanceState) -> None:

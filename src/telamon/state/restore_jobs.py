@@ -92,11 +92,15 @@ def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[R
 def start(tx: Connection, restore_job_id: str) -> int:
     """A worker begins, or begins anew; returns how many times one has begun.
 
-    A job that has ended stays as it is.
+    A job that has ended stays as it is. One that has begun to swap is swapping also when it begins
+    anew: what it says of the target stays true.
     """
+    swapping = RestoreStage.SWAPPING.value
     tx.execute(
         _unfinished(restore_job_id).values(
-            stage=RestoreStage.LOADING.value,
+            stage=sa.case(
+                (restore_job.c.stage == swapping, swapping), else_=RestoreStage.LOADING.value
+            ),
             documents=0,
             size_bytes=0,
             namespaces=0,
@@ -105,6 +109,15 @@ def start(tx: Connection, restore_job_id: str) -> int:
     )
     attempts = sa.select(restore_job.c.attempts).where(restore_job.c.id == restore_job_id)
     return int(tx.execute(attempts).scalar_one())
+
+
+def hand_back(tx: Connection, restore_job_id: str) -> None:
+    """The worker stops, and another one goes on: its begin does not count."""
+    tx.execute(
+        _unfinished(restore_job_id)
+        .where(restore_job.c.stage == RestoreStage.LOADING.value, restore_job.c.attempts > 0)
+        .values(attempts=restore_job.c.attempts - 1)
+    )
 
 
 def set_progress(

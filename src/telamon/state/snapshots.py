@@ -162,6 +162,15 @@ def start(tx: Connection, snapshot_id: str, *, mongodb_version: str | None, at: 
     return int(tx.execute(attempts).scalar_one())
 
 
+def hand_back(tx: Connection, snapshot_id: str) -> None:
+    """The worker stops, and another one goes on: its begin does not count."""
+    tx.execute(
+        _unfinished(snapshot_id)
+        .where(snapshot.c.attempts > 0)
+        .values(attempts=snapshot.c.attempts - 1)
+    )
+
+
 def progress(
     tx: Connection,
     snapshot_id: str,

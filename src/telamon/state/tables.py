@@ -334,6 +334,7 @@ worker = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("machine", _ID, nullable=False),
     sa.Column("has_mongod", sa.Boolean, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),  # of the jobs that it knows how to go on with
     sa.Column("started_at", sa.BigInteger, nullable=False),
     sa.Column("beat_at", sa.BigInteger, nullable=False),  # by the clock of the database
 )

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("id", _ID, primary_key=True),
         sa.Column("machine", _ID, nullable=False),
         sa.Column("has_mongod", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("beat_at", sa.BigInteger(), nullable=False),
     )
