@@ -45,6 +45,8 @@ def wait_for(ask: Callable[[], Any], is_done: Callable[[Any], object]) -> Any:
 class Server:
     """``telamon serve`` on a data directory of its own, with the key that init printed."""
 
+    options: tuple[str, ...] = ()
+
     def __init__(self, data_dir: Path, mongod: Path) -> None:
         self.data_dir = data_dir
         self._mongod = mongod
@@ -61,7 +63,7 @@ class Server:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "telamon", "serve"),
-                    *("--data-dir", str(self.data_dir), "--port", "0"),
+                    *("--data-dir", str(self.data_dir), "--port", "0", *self.options),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,

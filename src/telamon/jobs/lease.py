@@ -15,10 +15,12 @@ back to the queue. From then on such a worker, should it still be there, is a gh
 Not covered is what a process had begun when it stood still, and whatever it asked for before that:
 between the answer of ``require`` and the act there is a moment. A ghost can there put one manifest,
 which is whole and is then taken for the snapshot's by its successor, and never replaces another;
-rename one shadow that its successor was about to rename to the same name, or drop what its successor
-was about to drop; and send the batches of documents that it had already read to a shadow, which a
-successor in the middle of the same load counts, and fails for it with the target untouched. Packs
-that it stores are content-addressed, and harm nobody.
+do one step of a swap that its successor has yet to do or has done: a rename changes nothing then, a
+drop takes what somebody put there since; or drop the shadows that its successor fills, whose load
+fails then with the target untouched. What it
+still sends to a shadow is refused by a server of MongoDB 6.0 or later once the successor has made its
+own, as it names the collection by UUID; an older server takes it, and the successor's load, or the
+next restore, finds it. Packs that it stores are content-addressed, and harm nobody.
 """
 
 import threading

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from bson.binary import UUID_SUBTYPE, Binary
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure
 
+from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.mongo.connect import Client
 from telamon.mongo.cursor import raw_documents
@@ -36,6 +38,14 @@ def list_collections(database: Commands, name: str | None = None) -> dict[str, R
     condition = {} if name is None else {"name": name}
     found = _entries(database, {"listCollections": 1, "filter": condition})
     return {entry["name"]: entry for entry in found}
+
+
+def uuid_of(database: Commands, name: str) -> Binary:
+    """By which the server calls a collection. Raises RestoreFailed if there is none."""
+    entry = list_collections(database, name).get(name)
+    if entry is None:
+        raise RestoreFailed(f"{name} was dropped by somebody during the restore.")
+    return Binary(bytes(entry["info"]["uuid"]), UUID_SUBTYPE)
 
 
 def _read_database(database: Commands) -> Iterator[CollectionSpec]:

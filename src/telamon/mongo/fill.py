@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from bson.binary import Binary
+
 from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionSpec, StoredCollection
 from telamon.mongo.connect import translated
@@ -46,8 +48,10 @@ class Filler:
     ) -> None:
         self._inserters.shutdown(wait=True)
 
-    def fill(self, commands: Commands, name: str, stored: StoredCollection) -> None:
-        """Insert the documents of ``stored`` into the empty collection ``name``.
+    def fill(
+        self, commands: Commands, name: str, stored: StoredCollection, uuid: Binary | None = None
+    ) -> None:
+        """Insert the documents of ``stored`` into the empty collection ``name``, if it has the ``uuid``.
 
         A capped collection gets them one batch after the other, since its order is part of what it
         holds. Raises RestoreFailed when the server refuses one, or when the documents that came,
@@ -61,7 +65,9 @@ class Filler:
         for batch in self._batches(stored):
             self._stop.check()
             count += batch.count
-            under_way.append(self._inserters.submit(self._insert, commands, name, spec, batch))
+            under_way.append(
+                self._inserters.submit(self._insert, commands, name, spec, batch, uuid)
+            )
             while len(under_way) > ahead:
                 under_way.popleft().result()
         for future in under_way:
@@ -80,10 +86,17 @@ class Filler:
                 f"What the snapshot has of {stored.spec.namespace} is not BSON: {error}"
             ) from error
 
-    def _insert(self, commands: Commands, name: str, spec: CollectionSpec, batch: Batch) -> None:
+    def _insert(
+        self,
+        commands: Commands,
+        name: str,
+        spec: CollectionSpec,
+        batch: Batch,
+        uuid: Binary | None,
+    ) -> None:
         self._stop.check()
         with translated(RestoreFailed, f"A document of {spec.namespace} could not be inserted"):
-            insert(commands, name, batch, ordered=spec.capped)
+            insert(commands, name, batch, ordered=spec.capped, uuid=uuid)
         self._progress(batch.count, len(batch.documents), 0)
 
 

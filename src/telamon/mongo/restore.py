@@ -11,6 +11,7 @@ from functools import partial
 
 from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionKind, CollectionSpec, StoredCollection
+from telamon.mongo.catalog import uuid_of
 from telamon.mongo.connect import Client, translated
 from telamon.mongo.create import create, create_indexes
 from telamon.mongo.fill import Documents, Filler, Progress
@@ -19,14 +20,16 @@ from telamon.mongo.parallel import Stop, run_all
 from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
 from telamon.mongo.swap import FUNCTIONS, Swap
 
+_WRITES_BY_UUID = 17  # as a wire version
+
 
 class Restore:
     """One restore job's work on its target.
 
     ``documents`` yields a collection's documents in natural order, in pieces of whole documents.
     ``progress`` is told of documents and bytes as they are added. Both are called from several
-    threads at once. ``confirm`` is called just before each step of the swap. What they raise comes
-    out as it is.
+    threads at once. ``confirm`` is called just before shadows are dropped, and before each step
+    of the swap. What they raise comes out as it is.
 
     Every method may be run again after it failed or was killed, also by another Restore with the
     same ``job_id`` and ``collections``. Only one job at a time may work on a deployment.
@@ -67,6 +70,7 @@ class Restore:
         ]
         # The largest first, so that none is left to run alone at the end.
         numbered.sort(key=lambda one: -one[1].size_bytes)
+        self._confirm()
         with translated(RestoreFailed):
             # Before the shadows, so that a half-done drop is never taken for a complete load.
             self._journal.forget_all()
@@ -115,6 +119,7 @@ class Restore:
 
     def discard(self) -> None:
         """Drop what ``load`` prepared, and forget the job. Does nothing where nothing is left."""
+        self._confirm()
         with translated(RestoreFailed):
             self._journal.forget()
             drop_shadows_of_job(self._client, self._job_id)
@@ -127,10 +132,19 @@ class Restore:
         name = shadow_name(self._job_id, number)
         with translated(RestoreFailed):
             create(commands, name, stored.spec)
+            uuid = uuid_of(commands, name) if self._knows_uuids() else None
             # Before the indexes: one with a time to live would have documents deleted.
-            filler.fill(commands, name, stored)
+            filler.fill(commands, name, stored, uuid)
             create_indexes(commands, name, stored.spec)
         self._progress(0, 0, 1)
+
+    def _knows_uuids(self) -> bool:
+        """Whether a write can name the one collection that it is for (MongoDB 6.0 and later).
+
+        So what another process of the same job still sends, which was taken for dead, gets neither
+        into the shadows of this one nor makes new ones.
+        """
+        return int(self._client.admin.command("hello")["maxWireVersion"]) >= _WRITES_BY_UUID
 
     def _prove_readable(self, stored: StoredCollection, stop: Stop) -> None:
         """What is damaged must show before the target's own collection is dropped for it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import bson
+from bson.binary import Binary
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
@@ -73,19 +74,25 @@ def batches(pieces: Iterable[bytes]) -> Iterator[Batch]:
         yield Batch(documents=b"".join(parts), count=count)
 
 
-def insert(commands: Commands, name: str, batch: Batch, *, ordered: bool) -> None:
+def insert(
+    commands: Commands, name: str, batch: Batch, *, ordered: bool, uuid: Binary | None = None
+) -> None:
     """Insert a batch past every validator, acknowledged by the primary's memory alone.
+
+    With a ``uuid``, only into the collection that has it.
 
     A server gives a top-level Timestamp(0, 0) of an inserted document the present time, so such
     documents are replaced afterwards by what they were. Raises PyMongo's errors; WriteError for
     documents that the server refuses.
     """
+    only = {} if uuid is None else {"collectionUUID": uuid}
     command = {
         "insert": name,
         "ordered": ordered,
         "bypassDocumentValidation": True,
         "writeConcern": IN_MEMORY,
         "documents": sequence(batch.documents),
+        **only,
     }
     _require_count(write(commands, command), batch.count)
     for updates in _replacements(with_zero_timestamps(batch.documents)):
@@ -94,6 +101,7 @@ def insert(commands: Commands, name: str, batch: Batch, *, ordered: bool) -> Non
             "bypassDocumentValidation": True,
             "writeConcern": IN_MEMORY,
             "updates": updates,
+            **only,
         }
         _require_count(write(commands, command), len(updates))
 

@@ -66,9 +66,12 @@ class Instances:
         clock: Clock,
         new_id: IdFactory,
         machine: str | None = None,
+        lease_seconds: int = 0,
     ) -> None:
-        """As ``Placement`` has ``mongod`` and ``machine``."""
-        self._placement = Placement(mongod=mongod, machine=machine, on_fleet=db.is_shared)
+        """As ``Placement`` has ``mongod``, ``machine`` and ``lease_seconds``."""
+        self._placement = Placement(
+            mongod=mongod, machine=machine, on_fleet=db.is_shared, lease_seconds=lease_seconds
+        )
         self._db = db
         self._queue = queue
         self._credentials = credentials

@@ -13,7 +13,10 @@ class Placement:
     None without such a worker or program. On a fleet, workers of other machines may make them, too.
     """
 
-    def __init__(self, *, mongod: Path | None, machine: str | None, on_fleet: bool) -> None:
+    def __init__(
+        self, *, mongod: Path | None, machine: str | None, on_fleet: bool, lease_seconds: int
+    ) -> None:
+        self._lease_seconds = lease_seconds
         self._mongod = mongod
         self._machine = machine
         self._on_fleet = on_fleet
@@ -27,7 +30,7 @@ class Placement:
                     "(pip install 'telamon[local]')"
                 )
             return None
-        machines = {worker.machine for worker in workers.living(tx) if worker.has_mongod}
+        machines = workers.machines_with_mongod(tx, lease_seconds=self._lease_seconds)
         if self._mongod is not None and self._machine is not None:
             machines.add(self._machine)  # its worker may be just starting
         if not machines:

@@ -26,6 +26,7 @@ from telamon.errors import (
     RestoreNotPossible,
     TelamonError,
     Unauthorized,
+    WorkerReplaced,
 )
 from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
@@ -315,6 +316,8 @@ class RunRestore:
             job, uri = self._find(restore_job_id)
             with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
                 self._restore(client, job).discard()
+        except WorkerReplaced:
+            raise  # they are another's
         except TelamonError as error:
             _log.warning(
                 "shadows_left",

@@ -73,6 +73,7 @@ def _services(
             clock=system_clock,
             new_id=new_id,
             machine=machine_of(settings.data_dir) if db.is_shared else None,
+            lease_seconds=settings.lease_seconds,
         ),
         snapshots=Snapshots(db, queue, clock=system_clock, new_id=new_id),
         restore_jobs=RestoreJobs(db, queue, clock=system_clock, new_id=new_id),

@@ -9,7 +9,7 @@ import structlog
 from telamon.errors import LockLost, TelamonError
 from telamon.jobs.worker import JobHandler, Steps
 from telamon.repository.repository import Repository
-from telamon.server.locks import Check, RepositoryAccess
+from telamon.server.locks import Check, RepositoryAccess, never_lost
 
 _BEGINS_AT_MOST = 3
 
@@ -33,7 +33,7 @@ class Confirmation:
         """Raises WorkerReplaced, LockLost."""
         self._require()
         with self._guard:
-            check = self._checks[subject_id]
+            check = self._checks.get(subject_id, never_lost)
         check()
 
     def lately(self, subject_id: str) -> None:
@@ -43,7 +43,7 @@ class Confirmation:
 
     @contextlib.contextmanager
     def holding(self, subject_id: str, check: Check) -> Iterator[None]:
-        """The job of that subject has a lock of the repository, of which ``check`` knows."""
+        """The job of that subject counts on a lock of the repository, of which ``check`` knows."""
         with self._guard:
             self._checks[subject_id] = check
         try:

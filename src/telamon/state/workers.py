@@ -98,6 +98,16 @@ def living(tx: Connection) -> tuple[LivingWorker, ...]:
     )
 
 
+def machines_with_mongod(tx: Connection, *, lease_seconds: int) -> set[str]:
+    """Those of workers that can make instances, and have beaten within their lease."""
+    rows = tx.execute(
+        sa.select(worker.c.machine).where(
+            worker.c.has_mongod, worker.c.beat_at >= _now(tx) - lease_seconds
+        )
+    )
+    return {str(row.machine) for row in rows}
+
+
 def _now(tx: Connection) -> ColumnElement[int]:
     """Whole epoch seconds of the database's clock, not those of when ``tx`` began."""
     if tx.dialect.name == "postgresql":
