@@ -91,38 +91,38 @@ class _Sent(Response):
         self.raw_headers = [(name.encode(), value.encode()) for name, value in fields]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
+        begin = {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
         if scope["method"] == "HEAD":
+            await send(begin)
             await send({"type": "http.response.body"})
             return
-        self._count(1)
+        has_begun = False
         leaving = asyncio.ensure_future(_until_gone(receive))
+        self._count(1)
         try:
-            if await self._send_pieces(send, leaving):
-                await send({"type": "http.response.body"})
+            async with aclosing(self._pieces()) as pieces:
+                async for piece in pieces:
+                    if not has_begun:  # not before something can be sent
+                        await send(begin)
+                        has_begun = True
+                    async with asyncio.timeout(_STALL_SECONDS):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    if leaving.done():
+                        return
+            await send({"type": "http.response.body"})
         except TimeoutError:
             self._log("download_stalled", "The client takes nothing.")
         except TelamonError as error:
             self._log("download_broken", error.message)
+            if not has_begun:
+                await answers.of_error(error, Surface.OWN, [], [])(scope, receive, send)
         finally:
             leaving.cancel()
             self._count(-1)
-
-    async def _send_pieces(self, send: Send, leaving: "asyncio.Future[None]") -> bool:
-        """Whether all of it was sent."""
-        async with aclosing(self._pieces()) as pieces:
-            async for piece in pieces:
-                async with asyncio.timeout(_STALL_SECONDS):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-                if leaving.done():
-                    return False
-        return True
 
     async def _pieces(self) -> AsyncGenerator[bytes]:
         """While one is sent, the next one is made, and no more."""

@@ -12,7 +12,7 @@ from telamon.api import downloads
 from telamon.model.instance import Instance
 from tests.api.routes.downloads import Link, add_download, link_to, prepare, store_snapshot
 from tests.api.routes.world import World
-from tests.repository.samples import keys
+from tests.repository.samples import flip, keys, replace_blob
 
 AT_ONCE = 20
 
@@ -108,19 +108,30 @@ async def test_a_client_that_takes_nothing_is_left(
     assert len(peer.messages) == 3
 
 
-async def test_a_chunk_that_is_lost_breaks_the_file_off(world: World, link: Link) -> None:
+async def test_a_chunk_that_is_harmed_breaks_the_file_off(world: World, link: Link) -> None:
     """What was sent is right, and less than was promised: no client takes it for the whole."""
     whole = (await link.get()).content
-    for key in keys(world.repository.store, "packs/"):
-        world.repository.store.delete(key)
+    store = world.repository.store
+    (pack,) = keys(store, "packs/")
+    replace_blob(store, pack, flip(store.get(pack), 2_000_000))
 
     peer = await fetch(world.app(), link, Peer())
 
     promised = {name.lower(): value for name, value in peer.messages[0]["headers"]}
     assert promised[b"content-length"] == str(len(whole)).encode()
     assert not peer.is_complete
-    assert len(peer.body) < len(whole)
+    assert 0 < len(peer.body) < len(whole)
     assert whole.startswith(peer.body)
+
+
+async def test_a_file_that_cannot_even_begin_is_an_error(world: World, link: Link) -> None:
+    (pack,) = keys(world.repository.store, "packs/")
+    world.repository.store.delete(pack)
+
+    peer = await fetch(world.app(), link, Peer())
+
+    assert (peer.status, peer.is_complete) == (500, True)
+    assert b"is in no readable pack" in peer.body
 
 
 async def test_so_many_files_are_sent_at_once_and_then_others(world: World, link: Link) -> None:
