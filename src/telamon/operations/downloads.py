@@ -1,4 +1,4 @@
-"""Downloads: restore jobs whose delivery is a file. Asked for, prepared; operations/files.py serves them.
+"""Downloads: restore jobs whose delivery is a file. Asked for, prepared; download_files.py serves them.
 
 Preparing one (the job) reads every chunk of the snapshot once, and writes nothing but the checksum of
 each collection, which the archive has behind the collection's documents. So a damaged snapshot
