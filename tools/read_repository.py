@@ -21,14 +21,14 @@ from urllib.parse import quote
 import bson
 import zstandard
 from blake3 import blake3
-from bson.json_util import CANONICAL_JSON_OPTIONS, dumps
+from bson import json_util
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-RAW, ZSTD, DELTA, ENCRYPTED = 0, 1, 2, 128
+RAW, DELTA, ENCRYPTED, INFO = 0, 2, 128, b"telamon repository key file"
 
 
 class Place(NamedTuple):
@@ -52,8 +52,8 @@ class Repository:
     def manifest(self, snapshot: str) -> dict[str, Any]:
         blob = (self.root / "snapshots" / snapshot).read_bytes()
         (magic, version, digest), payload = struct.unpack_from("<8sI32s", blob), blob[44:]
-        prove(magic == b"TLMNSNAP" and version in (1, 2), snapshot)
-        prove(blake3(blob[:12] + payload).digest() == digest, snapshot)
+        is_whole = blake3(blob[:12] + payload).digest() == digest
+        prove(magic == b"TLMNSNAP" and version in (1, 2) and is_whole, snapshot)
         if version == 2:
             payload = self.decrypt(payload, f"snapshots/{snapshot}".encode())
         manifest: dict[str, Any] = json.loads(zstandard.decompress(payload))
@@ -73,8 +73,8 @@ class Repository:
         for number, base in struct.iter_unpack("<I32s", index[48 * count :]):
             bases.setdefault(number, []).append(base)
         records = struct.iter_unpack("<32sIIIB3x", index[: 48 * count])
-        for number, (name, start, stored, raw, encoding) in enumerate(records):
-            place = Place(path, start, stored, raw, encoding, bases.get(number, []))
+        for number, (name, *where) in enumerate(records):
+            place = Place._make((path, *where, bases.get(number, [])))
             self.places.setdefault(name, []).append(place)
 
     def chunk(self, name: bytes, *, as_base: bool = False) -> bytes:
@@ -82,12 +82,10 @@ class Repository:
         for place in self.places.get(name, []):
             if as_base and place.encoding & ~ENCRYPTED == DELTA:
                 continue
-            try:
+            with suppress(ValueError, struct.error, zstandard.ZstdError, OSError, InvalidTag):
                 raw = self.read(name, place)
-            except (ValueError, struct.error, zstandard.ZstdError, OSError, InvalidTag):
-                continue
-            if len(raw) == place.raw and blake3(raw, key=self.chunk_key).digest() == name:
-                return raw
+                if len(raw) == place.raw and blake3(raw, key=self.chunk_key).digest() == name:
+                    return raw
         raise ValueError(f"chunk {name.hex()} cannot be read from any pack")
 
     def read(self, name: bytes, place: Place) -> bytes:
@@ -99,7 +97,6 @@ class Repository:
         encoding = place.encoding & ~ENCRYPTED
         if encoding == DELTA:
             return combine(stored, b"".join(self.chunk(base, as_base=True) for base in place.bases))
-        prove(encoding in (RAW, ZSTD), f"encoding {encoding}")
         return stored if encoding == RAW else zstandard.decompress(stored)
 
     def decrypt(self, sealed: bytes, place: bytes) -> bytes:
@@ -107,16 +104,15 @@ class Repository:
 
 
 def combine(stored: bytes, base: bytes) -> bytes:
-    (count,) = struct.unpack_from("<I", stored)
-    steps = list(struct.iter_unpack("<III", stored[4 : 4 + 12 * count]))
+    end = 4 + 12 * int.from_bytes(stored[:4], "little")
+    steps = list(struct.iter_unpack("<III", stored[4:end]))
     uncopied, position = b"", 0
     for start, length in sorted((start, length) for _, start, length in steps):
         uncopied += base[position:start]
         position = max(position, start + length)
     uncopied += base[position:]
-    kind = zstandard.DICT_TYPE_RAWCONTENT
-    known = zstandard.ZstdCompressionDict(uncopied, kind) if len(uncopied) >= 8 else None
-    literals = zstandard.ZstdDecompressor(dict_data=known).decompress(stored[4 + 12 * count :])
+    known = zstandard.ZstdCompressionDict(uncopied, 1) if len(uncopied) >= 8 else None  # 1: raw
+    literals = zstandard.ZstdDecompressor(dict_data=known).decompress(stored[end:])
     raw, position = b"", 0
     for literal, start, length in steps:
         raw += literals[position : position + literal] + base[start : start + length]
@@ -141,8 +137,7 @@ def open_keys(root: Path, repository_id: str, secrets: dict[str, bytes]) -> byte
         if record["kind"] == "passphrase":
             key = Scrypt(salt, 32, **record["scrypt"]).derive(secrets["passphrase"])
         else:
-            info = b"telamon repository key file"
-            key = HKDF(hashes.SHA256(), 32, salt, info).derive(secrets["key-file"])
+            key = HKDF(hashes.SHA256(), 32, salt, INFO).derive(secrets["key-file"])
         with suppress(InvalidTag):
             return AESGCM(key).decrypt(sealed[:12], sealed[12:], f"keys/{repository_id}".encode())
     raise ValueError("no key of the repository opens with what was given")
@@ -152,19 +147,19 @@ def write_collection(repository: Repository, collection: dict[str, Any], output:
     """As mongodump names and describes things; a time series' documents are its buckets."""
     folder = output / quote(collection["database"], safe=" ")
     folder.mkdir(parents=True, exist_ok=True)
-    name = collection["name"]
+    name = quote(collection["name"], safe=" ")
     buckets = "system.buckets." if collection["kind"] == "timeseries" else ""
     metadata = {
         "options": bson.decode(b64decode(collection["options"])),
         "indexes": [bson.decode(b64decode(index)) for index in collection["indexes"]],
         "uuid": b64decode(collection["uuid"] or "").hex(),
-        "collectionName": name,
+        "collectionName": collection["name"],
         "type": collection["kind"],
     }
-    described = dumps(metadata, json_options=CANONICAL_JSON_OPTIONS)
-    (folder / f"{quote(name, safe=' ')}.metadata.json").write_text(described)
+    described = json_util.dumps(metadata, json_options=json_util.CANONICAL_JSON_OPTIONS)
+    (folder / f"{name}.metadata.json").write_text(described)
     if collection["uuid"] is not None:
-        with (folder / f"{buckets}{quote(name, safe=' ')}.bson").open("wb") as file:
+        with (folder / f"{buckets}{name}.bson").open("wb") as file:
             for chunk, _, _ in struct.iter_unpack("<32sII", b64decode(collection["chunks"])):
                 file.write(repository.chunk(chunk))
 

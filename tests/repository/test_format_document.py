@@ -67,6 +67,14 @@ def root(tmp_path: Path, small_packs: None, secret: RepositorySecret | None) -> 
     return folder
 
 
+def test_the_reader_can_be_read_in_one_sitting_and_leans_on_nothing_of_telamon() -> None:
+    program = READER.read_text()
+
+    assert len(program.splitlines()) <= 200
+    assert "import telamon" not in program
+    assert "from telamon" not in program
+
+
 def run_reader(root: Path, secret: RepositorySecret | None, *arguments: object) -> str:
     """Its standard output."""
     options: list[object] = []

@@ -62,8 +62,8 @@ def job(db: Database) -> RestoreJob:
     return db.look(lambda tx: restore_jobs.by_id(tx, JOB))
 
 
-def is_offered(db: Database, *, after: timedelta = timedelta()) -> bool:
-    return db.look(lambda tx: downloads.is_offered(tx, SNAPSHOT, at=NOW + after))
+def is_in_use(db: Database, *, after: timedelta = timedelta()) -> bool:
+    return db.look(lambda tx: restore_jobs.is_in_use(tx, SNAPSHOT, at=NOW + after))
 
 
 def test_a_download_has_no_target(asked: Database) -> None:
@@ -144,7 +144,6 @@ def test_a_restore_is_no_download_that_is_being_prepared(db: Database) -> None:
 
     assert not db.look(lambda tx: downloads.is_being_prepared(tx, SNAPSHOT))
     assert db.look(lambda tx: downloads.count_being_prepared(tx, GROUP)) == 0
-    assert not is_offered(db)
 
 
 def test_those_of_a_project_are_counted_until_they_end(asked: Database) -> None:
@@ -165,14 +164,14 @@ def test_those_of_a_project_are_counted_until_they_end(asked: Database) -> None:
 
 
 def test_a_snapshot_is_offered_from_the_request_until_the_link_expires(asked: Database) -> None:
-    assert is_offered(asked, after=timedelta(days=9))
+    assert is_in_use(asked, after=timedelta(days=9))
     finish(asked)
-    assert is_offered(asked, after=timedelta(hours=4, seconds=-1))
-    assert not is_offered(asked, after=timedelta(hours=4))
+    assert is_in_use(asked, after=timedelta(hours=4, seconds=-1))
+    assert not is_in_use(asked, after=timedelta(hours=4))
 
 
 def test_a_snapshot_whose_download_failed_or_was_cancelled_is_not_offered(asked: Database) -> None:
     finish(asked)
     cancel(asked)
 
-    assert not is_offered(asked)
+    assert not is_in_use(asked)

@@ -83,19 +83,5 @@ def count_being_prepared(tx: Connection, group_id: str) -> int:
     return int(tx.execute(counted).scalar_one())
 
 
-def is_offered(tx: Connection, snapshot_id: str, *, at: datetime) -> bool:
-    """Whether a download of the snapshot can be fetched, or will be."""
-    is_ready = sa.and_(
-        restore_job.c.stage == RestoreStage.FINISHED.value,
-        restore_job.c.expires_at > to_seconds(at),
-    )
-    return _exists(
-        tx,
-        restore_job.c.snapshot_id == snapshot_id,
-        _is_download,
-        sa.or_(_is_unfinished, is_ready),
-    )
-
-
 def _exists(tx: Connection, *conditions: ColumnElement[bool]) -> bool:
     return tx.execute(sa.select(restore_job.c.id).where(*conditions).limit(1)).first() is not None
