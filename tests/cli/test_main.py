@@ -37,6 +37,7 @@ COMMANDS = [
     ("repository", "stats"),
     ("repository", "rescan"),
     ("repository", "change-key"),
+    ("retention",),
 ]
 
 

@@ -96,7 +96,7 @@ async def test_the_query_changes_nothing_for_nobody(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", [*PATHS.values(), "/", "/metrics", f"{V1}/nothing", f"{V2}/"])
+@pytest.mark.parametrize("path", [*PATHS.values(), "/", "/nowhere", f"{V1}/nothing", f"{V2}/"])
 async def test_nobody_learns_which_paths_and_methods_there_are(
     anonymous: httpx.AsyncClient, method: str, path: str
 ) -> None:

@@ -142,7 +142,7 @@ async def test_an_empty_object_can_be_in_an_envelope(client: httpx.AsyncClient, 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/api/atlas", "/api/atlas/v1.0/nowhere", "/api/atlas/v1.0x/groups", "/metrics"],
+    ["/", "/api/atlas", "/api/atlas/v1.0/nowhere", "/api/atlas/v1.0x/groups", "/metrics/more"],
 )
 async def test_an_unknown_path_is_404(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)

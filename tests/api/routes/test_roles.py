@@ -7,7 +7,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route as StarletteRoute
 
-from telamon.api import downloads, oauth, openapi
+from telamon.api import downloads, oauth, openapi, probes
 from telamon.api.asgi import ROUTES
 from telamon.api.call import Route, Surface
 from telamon.model.access import NewApiKey
@@ -35,13 +35,17 @@ from tests.api.routes.world import (
     copied,
 )
 
-# These know their callers in another way, or none; see test_oauth.py, test_openapi.py and
-# test_downloads.py.
+# These know their callers in another way, or none; see test_oauth.py, test_openapi.py,
+# test_metrics.py and test_downloads.py.
 OPEN_PATHS = {
     ("POST", oauth.TOKEN_PATH),
     ("POST", oauth.REVOKE_PATH),
     ("GET", openapi.PATH),
-    *((method, f"{downloads.PREFIX}{{token}}/{{name}}") for method in ("GET", "HEAD")),
+    *(
+        (method, path)
+        for method in ("GET", "HEAD")
+        for path in (*probes.PATHS, f"{downloads.PREFIX}{{token}}/{{name}}")
+    ),
 }
 
 
