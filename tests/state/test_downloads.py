@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
-from telamon.state import downloads, restore_jobs
+from telamon.state import downloads, ended_jobs, restore_jobs
 from telamon.state.database import Database
 from tests.state.samples import (
     GROUP,
@@ -175,3 +175,30 @@ def test_a_snapshot_whose_download_failed_or_was_cancelled_is_not_offered(asked:
     cancel(asked)
 
     assert not is_in_use(asked)
+
+
+def counted(db: Database) -> dict[str, int]:
+    """Restore jobs that have ended, by how, those that nothing ended in left out."""
+    return {
+        one.outcome: one.jobs
+        for one in db.look(ended_jobs.totals)
+        if one.kind == ended_jobs.Counted.RESTORE and one.jobs
+    }
+
+
+def test_a_download_that_is_ready_is_counted_once_whatever_becomes_of_it(asked: Database) -> None:
+    finish(asked)
+    finish(asked)
+    assert counted(asked) == {"finished": 1}
+
+    assert cancel(asked)
+    assert counted(asked) == {"finished": 1}
+
+
+def test_a_download_that_is_cancelled_before_it_is_ready_is_counted_as_that(
+    asked: Database,
+) -> None:
+    assert cancel(asked)
+    assert cancel(asked) is False
+
+    assert counted(asked) == {"cancelled": 1}

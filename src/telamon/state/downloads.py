@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from telamon.model.restore_job import DeliveryType, RestoreStage
+from telamon.state import ended_jobs
+from telamon.state.ended_jobs import Counted, Outcome
 from telamon.state.moments import to_seconds
 from telamon.state.tables import download, instance, restore_job
 
@@ -34,8 +36,10 @@ def finish(
             expires_at=to_seconds(expires_at),
             documents=restore_job.c.documents_total,
             size_bytes=restore_job.c.size_bytes_total,
+            namespaces=restore_job.c.namespaces_total,
         )
     )
+    ended_jobs.count(tx, Counted.RESTORE, Outcome.FINISHED, jobs=finished.rowcount)
     if finished.rowcount:
         packed = b"".join(map(_CHECKSUM.pack, checksums))
         tx.execute(download.insert().values(restore_job_id=restore_job_id, checksums=packed))
@@ -51,6 +55,7 @@ def checksums(tx: Connection, restore_job_id: str) -> tuple[int, ...]:
 
 def cancel(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> bool:
     """End a download, whether it is ready or not; answers False if it has failed already."""
+    is_counted = not _exists(tx, restore_job.c.id == restore_job_id, _is_unfinished)
     cancelled = tx.execute(
         restore_job.update()
         .where(
@@ -65,6 +70,8 @@ def cancel(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -
             failure=failure,
         )
     )
+    if cancelled.rowcount and not is_counted:
+        ended_jobs.count(tx, Counted.RESTORE, Outcome.CANCELLED)
     return bool(cancelled.rowcount)
 
 
