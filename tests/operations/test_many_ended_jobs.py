@@ -1,8 +1,10 @@
 """A hundred thousand jobs have ended, and nothing that is asked every second notices."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from dbos import DBOSClient, Queue
@@ -66,6 +68,13 @@ def _more_snapshots(tx: Connection, last: int) -> None:
         f"SELECT n + 1 FROM number WHERE n < {last}) SELECT printf('%024d', n), {names} "
         "FROM number, snapshot"
     )
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """Of SQLite, whose plans and steps are counted here."""
+    with closing(open_database(tmp_path / "telamon.db")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
