@@ -51,6 +51,8 @@ DEFAULTS: dict[str, Any] = {
     "retention": True,
     "job_records_days": 30,
     "stop_grace_seconds": 10,
+    "heartbeat_seconds": 2,
+    "lease_seconds": 10,
     "log_format": "console",
 }
 GIVEN: list[tuple[str, str, Any]] = [
@@ -84,6 +86,8 @@ GIVEN: list[tuple[str, str, Any]] = [
     ("retention", "false", False),
     ("job_records_days", "1", 1),
     ("stop_grace_seconds", "0", 0),
+    ("heartbeat_seconds", "1", 1),
+    ("lease_seconds", "4", 4),
     ("log_format", "json", "json"),
 ]
 
@@ -123,6 +127,21 @@ def test_the_command_line_comes_before_the_environment(monkeypatch: pytest.Monke
             "TELAMON_PORT: Input should be a valid integer, unable to parse string as an integer.",
         ),
         ("PORT", "65536", "TELAMON_PORT: Input should be less than or equal to 65535."),
+        (
+            "HEARTBEAT_SECONDS",
+            "0",
+            "TELAMON_HEARTBEAT_SECONDS: Input should be greater than or equal to 1.",
+        ),
+        (
+            "LEASE_SECONDS",
+            "3",
+            "TELAMON_LEASE_SECONDS: must be at least twice TELAMON_HEARTBEAT_SECONDS.",
+        ),
+        (
+            "DATABASE_URL",
+            "mysql://u:hush@h/d",
+            "TELAMON_DATABASE_URL: must begin with postgresql://, or be empty for SQLite.",
+        ),
         ("PORT", "-1", "TELAMON_PORT: Input should be greater than or equal to 0."),
         (
             "STOP_GRACE_SECONDS",

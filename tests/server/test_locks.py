@@ -3,13 +3,21 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 
 from telamon.errors import ConfigurationError, Unavailable
-from telamon.server.locks import RepositoryLock, process_lock
+from telamon.server.locks import (
+    Check,
+    FleetRepositoryLock,
+    RepositoryAccess,
+    RepositoryLock,
+    process_lock,
+)
+from tests.databases import PostgresMaker
 
 HOLDER = """
 import sys
@@ -21,8 +29,24 @@ with RepositoryLock(Path(sys.argv[1])).alone():
 """
 
 
-def test_many_share_the_repository(tmp_path: Path) -> None:
-    lock = RepositoryLock(tmp_path)
+MakeLock = Callable[[], RepositoryAccess]
+
+
+@pytest.fixture(params=["file", "fleet"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeLock]:
+    """As each process has one of its own."""
+    if request.param == "file":
+        yield lambda: RepositoryLock(tmp_path)
+        return
+    maker = request.getfixturevalue("postgres")
+    assert isinstance(maker, PostgresMaker)
+    place = maker.make()
+    yield lambda: FleetRepositoryLock(place.address)
+    maker.drop(place)
+
+
+def test_many_share_the_repository(make: MakeLock) -> None:
+    lock = make()
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(lock.shared())
@@ -31,28 +55,28 @@ def test_many_share_the_repository(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("held", "wanted"), [("shared", "alone"), ("alone", "alone")])
 def test_who_wants_it_alone_is_told_that_others_use_it(
-    tmp_path: Path, held: str, wanted: str
+    make: MakeLock, held: str, wanted: str
 ) -> None:
-    first: AbstractContextManager[None] = getattr(RepositoryLock(tmp_path), held)()
-    second: AbstractContextManager[None] = getattr(RepositoryLock(tmp_path), wanted)()
+    first: AbstractContextManager[Check] = getattr(make(), held)()
+    second: AbstractContextManager[Check] = getattr(make(), wanted)()
 
     with first, pytest.raises(Unavailable, match="The repository is in use"), second:
         pass
 
 
-def test_who_wants_to_share_it_is_told_that_it_is_pruned(tmp_path: Path) -> None:
+def test_who_wants_to_share_it_is_told_that_it_is_pruned(make: MakeLock) -> None:
     with (
-        RepositoryLock(tmp_path).alone(),
+        make().alone(),
         pytest.raises(Unavailable, match="is being pruned"),
-        RepositoryLock(tmp_path).shared(),
+        make().shared(),
     ):
         pass
 
 
-def test_it_is_free_after_its_holder(tmp_path: Path) -> None:
-    lock = RepositoryLock(tmp_path)
-    with lock.shared():
-        pass
+def test_it_is_free_after_its_holder(make: MakeLock) -> None:
+    lock = make()
+    with lock.shared() as check:
+        check()
     with lock.alone():
         pass
     with lock.shared():
@@ -60,8 +84,8 @@ def test_it_is_free_after_its_holder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["alone", "shared", "shared_at_last"])
-def test_it_is_waited_for(tmp_path: Path, wanted: str) -> None:
-    lock = RepositoryLock(tmp_path)
+def test_it_is_waited_for(make: MakeLock, wanted: str) -> None:
+    lock = make()
     order: list[str] = []
     options = {} if wanted == "shared_at_last" else {"wait_seconds": 60.0}
 
