@@ -148,6 +148,10 @@ def maker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return found
 
 
+on_postgresql = pytest.mark.parametrize("maker", ["postgresql"], indirect=True, scope="session")
+"""For a test, among those that run on both, that is about several workers or writers at once."""
+
+
 def find_postgres() -> Path | None:
     """The directory of ``initdb`` and ``postgres``."""
     on_path = shutil.which("initdb")

@@ -16,6 +16,7 @@ from telamon.jobs.queue import JobKind
 from telamon.state import workers
 from telamon.state.tables import organization
 from telamon.state.workers import LivingWorker
+from tests.databases import on_postgresql
 from tests.jobs.conftest import Asking
 
 NEVER = 3600
@@ -131,10 +132,9 @@ def test_nor_who_never_had_one(asking: Asking, leases: Leases) -> None:
     assert not is_noted(asking)
 
 
+@on_postgresql
 def test_it_is_not_taken_in_the_middle_of_a_write(asking: Asking, leases: Leases) -> None:
     """Either the write comes first, or it does not come."""
-    if not asking.db.is_shared:
-        return  # there is one worker, and one writer at a time
     lease = leases()
     lease.begin()
 
@@ -148,9 +148,8 @@ def test_it_is_not_taken_in_the_middle_of_a_write(asking: Asking, leases: Leases
     assert replace_silent(asking) == ("w0",)
 
 
+@on_postgresql
 def test_beats_and_writes_are_not_in_each_others_way(asking: Asking, leases: Leases) -> None:
-    if not asking.db.is_shared:
-        return
     lease = leases()
     lease.begin()
     runs = 0
@@ -286,9 +285,8 @@ def test_who_lost_it_hands_nothing_back(asking: Asking, leases: Leases) -> None:
     assert undone == []
 
 
+@on_postgresql
 def test_a_server_that_is_down_for_a_moment_is_waited_for(asking: Asking, leases: Leases) -> None:
-    if not asking.db.is_shared:
-        return
     lease = leases()
     lease.begin()
     gone = False

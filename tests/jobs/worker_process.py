@@ -1,5 +1,6 @@
 """The test's side of ``worker_script``."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -49,6 +50,13 @@ class WorkerProcess:
         self.told.append(line)
         return line
 
+    def read_lines(self) -> None:
+        """Whatever has been told meanwhile; waits a moment for the first line."""
+        with contextlib.suppress(queue.Empty):
+            line = self._lines.get(timeout=0.05)
+            assert line is not None, f"The worker ended; it told {self.told} and {self._logged()}."
+            self.told.append(line)
+
     def about(self, subject_id: str) -> list[str]:
         """What has been told of one job, without its name."""
         return [
@@ -77,6 +85,12 @@ class WorkerProcess:
         """As ``kill -9`` does it."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         if self._process.poll() is None:

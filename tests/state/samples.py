@@ -43,7 +43,11 @@ def fill_database(place: Place) -> None:
     """Migrate, and insert the samples' projects."""
     with closing(place.open()) as db:
         db.migrate()
-        db.transact(_projects)
+        fill_projects(db)
+
+
+def fill_projects(db: Database) -> None:
+    db.transact(_projects)
 
 
 def _projects(tx: Connection) -> None:
