@@ -102,6 +102,26 @@ def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> N
     assert ran == ["echo", *["telamon"] * 4, "curl", *["telamon"] * 6, "curl", "curl"]
 
 
+def test_what_the_page_says_of_postgresql_and_fleets_are_commands_of_the_fleets_tests() -> None:
+    """Which run them as processes; here they would be on nobody's server."""
+    block = "\n".join(re.findall(r"^```text\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL))
+    commands = {
+        " ".join(line.partition("#")[0].split())
+        for line in block.splitlines()
+        if line.startswith("telamon ")
+    }
+
+    assert commands == {
+        "telamon db upgrade",
+        "telamon init",
+        "telamon serve",
+        "telamon serve --no-worker --data-dir /var/lib/telamon",
+        "telamon worker --data-dir /var/lib/telamon",
+    }
+    exported = set(re.findall(r"^export (TELAMON_[A-Z_]+)=", block, re.MULTILINE))
+    assert exported <= set(SETTINGS)
+
+
 def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:
     """What ``make demo`` runs."""
     done = subprocess.run(

@@ -219,3 +219,25 @@ def test_a_record_is_expired_from_its_last_moment_on() -> None:
 
     assert job.is_expired(LATER - timedelta(seconds=1)) is False
     assert job.is_expired(LATER) is True
+
+
+def test_a_begin_that_is_handed_back_does_not_count(db: Database) -> None:
+    insert_restore_job(db)
+    db.transact(lambda tx: restore_jobs.start(tx, JOB))
+
+    for _ in range(2):
+        db.transact(lambda tx: restore_jobs.hand_back(tx, JOB))
+
+    assert db.transact(lambda tx: restore_jobs.start(tx, JOB)) == 1
+
+
+def test_a_begin_counts_once_the_target_is_being_changed(db: Database) -> None:
+    """The loading has ended then, and was not what the worker was stopped in."""
+    insert_restore_job(db)
+    db.transact(lambda tx: restore_jobs.start(tx, JOB))
+    db.transact(lambda tx: restore_jobs.set_swapping(tx, JOB))
+
+    db.transact(lambda tx: restore_jobs.hand_back(tx, JOB))
+
+    assert db.transact(lambda tx: restore_jobs.start(tx, JOB)) == 2
+    assert db.look(lambda tx: restore_jobs.by_id(tx, JOB)).stage is RestoreStage.SWAPPING

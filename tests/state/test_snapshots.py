@@ -169,3 +169,13 @@ def test_a_snapshot_that_has_ended_is_not_started_again(db: Database, end: objec
     start(db)
 
     assert db.look(lambda tx: snapshots.by_id(tx, SNAPSHOT)) == before
+
+
+def test_a_begin_that_is_handed_back_does_not_count(db: Database) -> None:
+    insert_snapshot(db)
+    db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5"))
+
+    for _ in range(2):
+        db.transact(lambda tx: snapshots.hand_back(tx, SNAPSHOT))
+
+    assert db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5")) == 1
