@@ -150,11 +150,13 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_over_at_once(
     long = {"TELAMON_LEASE_SECONDS": "3600"}
     with fleet.worker("first", **long) as first:
         job_id = _restore_begun(api, taken)
+        first.signal(signal.SIGTERM)
+        assert first.ended() == 0
+        left = api.job("source", job_id)
         with fleet.worker("second", **long):
-            first.signal(signal.SIGTERM)
-            assert first.ended() == 0
             job = api.ended_job("source", job_id)
 
+    assert "finishedAt" not in left
     assert not job["failed"]
     assert fleet.attempts(job_id) == 1
     assert hashes(target) == expected
