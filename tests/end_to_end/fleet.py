@@ -26,10 +26,17 @@ def _attempts(table: sa.Table, subject_id: str, tx: sa.Connection) -> int | None
 class Api(Server):
     """``telamon serve --no-worker`` of a fleet."""
 
-    options = ("--no-worker",)
+    options: tuple[str, ...] = ("--no-worker",)
 
-    def __init__(self, data_dir: Path, key: dict[str, str], settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        key: dict[str, str],
+        settings: dict[str, str],
+        mongod: Path = Path("/nowhere"),
+    ) -> None:
         data_dir.mkdir()
+        self._mongod = mongod
         self.data_dir = data_dir
         self.environment = {}
         self.key = key
