@@ -76,6 +76,22 @@ def test_it_is_ready_after_the_upgrade_for_whoever_has_the_same_master_key(
     assert here(same, "key", "create", *second).exit_code == 0
 
 
+def test_a_worker_with_another_repository_does_not_start(shared: Shell, here: Here) -> None:
+    for arguments in (["db", "upgrade"], ["init"], ["repository", "init"]):
+        assert here(shared, *arguments, "--data-dir", str(shared.folder / "one")).exit_code == 0
+    same = shared.within(TELAMON_MASTER_KEY_FILE=str(shared.folder / "one" / "master.key"))
+    one, other = (["--data-dir", str(shared.folder / name)] for name in ("one", "other"))
+    assert here(same, "repository", "rescan", *one).exit_code == 0
+
+    for command in (["worker"], ["serve", "--port", "0"]):
+        ended = same.telamon(*command, *other)
+        assert (ended.exit_code, ended.out) == (78, "")
+        assert "telamon: TELAMON_REPOSITORY_URL leads to the repository" in ended.err
+
+    assert here(same, "repository", "rescan", *other).exit_code == 0
+    assert same.telamon("worker", *one).exit_code == 78
+
+
 def test_sqlite_can_be_upgraded_too(shell: Shell, here: Here) -> None:
     ended = here(shell, "db", "upgrade", "--data-dir", str(shell.folder / "data"))
 

@@ -26,7 +26,7 @@ from telamon.repository.repository import Repository
 from telamon.server.locks import process_lock
 from telamon.server.machine import machine_of
 from telamon.server.repository import open_repository, place_of
-from telamon.server.state import State, mongod_program, prepared_state
+from telamon.server.state import State, mongod_program, prepared_state, require_repository
 from telamon.server.supervise import supervise
 
 
@@ -45,6 +45,8 @@ def serve(settings: Settings, announce: Callable[[str], None], *, with_worker: b
         with contextlib.closing(state.db):
             # For downloads; and a worker that cannot open it would start again and again.
             repository = open_repository(place_of(settings))
+            if with_worker:
+                require_repository(state.db, repository.repository_id)
             services = _services(settings, state, repository, with_worker=with_worker)
             asyncio.run(
                 _serve(settings, state, services, listener, announce, with_worker=with_worker)

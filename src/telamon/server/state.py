@@ -145,6 +145,19 @@ def require_schema(db: Database) -> None:
     require_job_schema(db.engine)
 
 
+def require_repository(db: Database, repository_id: str) -> None:
+    """Raises ConfigurationError if others on a shared database have another repository."""
+    if not db.is_shared:
+        return
+    known = db.transact(lambda tx: installation.put_repository_id(tx, repository_id))
+    if known != repository_id:
+        raise ConfigurationError(
+            f"TELAMON_REPOSITORY_URL leads to the repository {repository_id}, and the snapshots in "
+            f"the database are in {known}: every worker on one database needs the same. telamon "
+            "repository rescan changes the database to another one."
+        )
+
+
 def _require_key(settings: Settings, is_needed: bool) -> None:
     if is_needed and not settings.key_file.exists():
         database = "the database" if settings.database_url else str(database_path(settings))

@@ -29,7 +29,7 @@ from telamon.server.chores import chores
 from telamon.server.locks import process_lock
 from telamon.server.machine import machine_of
 from telamon.server.repository import RepositoryPlace, open_repository, place_of
-from telamon.server.state import mongod_program, prepared_state
+from telamon.server.state import mongod_program, prepared_state, require_repository
 from telamon.server.ticker import Ticker
 from telamon.server.with_repository import Confirmation, WithRepository
 from telamon.state import restore_jobs, snapshots
@@ -108,6 +108,7 @@ def _parts(settings: Settings) -> _Parts:
     )
     place = place_of(settings)
     repository = open_repository(place)
+    require_repository(state.db, repository.repository_id)
     _remove_leftovers(place)
     return _Parts(
         worker_id=living.id,

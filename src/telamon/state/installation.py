@@ -18,3 +18,16 @@ def sealed_mark(tx: Connection) -> bytes | None:
 def put_sealed_mark(tx: Connection, sealed: bytes) -> None:
     """Unless there is one."""
     insert_once(tx, installation, number=_NUMBER, sealed_mark=sealed)
+
+
+def put_repository_id(tx: Connection, repository_id: str) -> str:
+    """Note which repository the snapshots are in, unless one is noted; answers the one that is."""
+    known = sa.select(installation.c.repository_id)
+    found = tx.execute(known).scalar_one()
+    if found is None:
+        set_repository_id(tx, repository_id)
+    return str(found or repository_id)
+
+
+def set_repository_id(tx: Connection, repository_id: str) -> None:
+    tx.execute(installation.update().values(repository_id=repository_id))
