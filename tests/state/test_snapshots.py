@@ -173,9 +173,11 @@ def test_a_snapshot_that_has_ended_is_not_started_again(db: Database, end: objec
 
 def test_a_begin_that_is_handed_back_does_not_count(db: Database) -> None:
     insert_snapshot(db)
-    db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5"))
+    db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5", at=NOW))
 
     for _ in range(2):
         db.transact(lambda tx: snapshots.hand_back(tx, SNAPSHOT))
 
-    assert db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5")) == 1
+    assert (
+        db.transact(lambda tx: snapshots.start(tx, SNAPSHOT, mongodb_version="6.0.5", at=NOW)) == 1
+    )
