@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo serve test check bench fmt clean
+.PHONY: help install lock demo serve test check bench soak fmt clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,10 @@ fmt: install  ## write the generated documents, format, and mend what the linter
 BENCH ?=
 bench: install  ## measure (BENCH="--size-mb 64 --only read,first"), and write benchmarks/results.md
 	$(BIN)/python -m benchmarks.run $(BENCH)
+
+SOAK ?=
+soak: install  ## kill and freeze a fleet while it works (SOAK="--seconds 30 --instances 2"); --help has more
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo dist

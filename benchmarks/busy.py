@@ -1,15 +1,11 @@
 """How long callers wait while the worker beside them takes snapshots."""
 
-import json
 import statistics
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -19,6 +15,7 @@ from benchmarks.deployment import deployment
 from benchmarks.measured import Measured, Thing
 from benchmarks.page import insert_jobs
 from benchmarks.processes import Sample, run_job
+from benchmarks.serving import serving
 from telamon.state import instances
 from telamon.state.database import Database
 
@@ -38,7 +35,7 @@ def measure_busy(root: Path, name: str, rounds: int, measured: Measured) -> None
             *("--size-bytes", str(_DATA_BYTES)),
         )
         for number in range(rounds):
-            with _serving(root / f"data{number}") as (caller, group_id):
+            with serving(root / f"data{number}", {}) as (caller, group_id):
                 http = httpx.Client(
                     base_url=f"http://127.0.0.1:{caller.port}/api/telamon/v1/groups/{group_id}",
                     auth=httpx.DigestAuth(caller.public_key, caller.private_key),
@@ -56,31 +53,6 @@ def measure_busy(root: Path, name: str, rounds: int, measured: Measured) -> None
             )
             measured.add(name, Thing.BUSY_MEDIAN, Sample(seconds=median, cpu_seconds=0))
             measured.add(name, Thing.BUSY_TAIL, Sample(seconds=tail, cpu_seconds=0))
-
-
-@contextmanager
-def _serving(data_dir: Path) -> Iterator[tuple[Caller, str]]:
-    """``telamon serve`` with its worker; its key, and the id of the project."""
-    telamon = [sys.executable, "-m", "telamon"]
-    key = json.loads(
-        subprocess.check_output([*telamon, "init", "--json", "--data-dir", str(data_dir)])
-    )
-    server = subprocess.Popen(
-        [*telamon, "serve", "--data-dir", str(data_dir), "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        url = server.stdout.readline().split()[-1]
-        port = urlsplit(url).port
-        assert port is not None
-        caller = Caller(port=port, public_key=key["publicKey"], private_key=key["privateKey"])
-        yield caller, key["groupId"]
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def _fill(data_dir: Path, group_id: str) -> None:

@@ -12,7 +12,7 @@ _MOST_MEMORY_MB = 256
 
 
 class Figure(StrEnum):
-    """What of two samples is compared. All but the last two are ratios."""
+    """What of two samples is compared. All but the last three are ratios."""
 
     SPEED = "speed"
     WALL = "wall"
@@ -20,6 +20,7 @@ class Figure(StrEnum):
     BYTES = "bytes"
     MEMORY = "peak memory"
     SECONDS = "seconds"
+    CORE = "share of a core"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +35,12 @@ class Goal:
     """None: shown, but nothing is promised."""
 
     def measure(self, measured: Measured) -> float | None:
-        """The ratio, MB of memory, or seconds; None where one of the two was not run."""
+        """The ratio, MB of memory, seconds or a share; None where one of the two was not run."""
         one = measured.median(self.letter, self.thing)
         if one is None:
             return None
+        if self.figure is Figure.CORE:
+            return one.cpu_seconds / one.seconds
         if self.against is None:
             return one.seconds if self.figure is Figure.SECONDS else one.peak_bytes / 1e6
         other = measured.median(self.letter, self.against)
@@ -65,6 +68,7 @@ def _ratio(figure: Figure, one: Sample, other: Sample) -> float | None:
         Figure.BYTES: (one.bytes, other.bytes),
         Figure.MEMORY: (one.peak_bytes, other.peak_bytes),
         Figure.SECONDS: (one.seconds, other.seconds),
+        Figure.CORE: (one.cpu_seconds, other.cpu_seconds),
     }
     upper, lower = parts[figure]
     return upper / lower if lower else None
@@ -117,4 +121,8 @@ GOALS: list[Goal] = [
     *_for(Thing.LAST_OF_MANY, Figure.WALL, Thing.FIRST_OF_MANY, _both(1.2)),
     *_for(Thing.FIRST_OF_MANY, Figure.WALL, Thing.FIRST_OF_FEW, _both(1.2)),
     *_for(Thing.BUSY_TAIL, Figure.WALL, Thing.BUSY_MEDIAN, {SQLITE: 4.0}),
+    *_for(Thing.IDLE, Figure.CORE, None, _both(0.03)),
+    *_for(Thing.PAGE_WITH_HISTORY, Figure.WALL, Thing.PAGE_WITHOUT_HISTORY, _both(1.3)),
+    *_for(Thing.WAIT_WITH_HISTORY, Figure.WALL, Thing.WAIT_WITHOUT_HISTORY, _both(1.3)),
+    *_for(Thing.WAIT_WITH_HISTORY, Figure.SECONDS, None, _both(1.0)),
 ]

@@ -35,6 +35,11 @@ class Thing(StrEnum):
     LAST_OF_MANY = "page 10,000 of 1,000,000 restore jobs, after a commit"
     BUSY_MEDIAN = "a page, 32 connections, during a snapshot: median"
     BUSY_TAIL = "a page, 32 connections, during a snapshot: 99th percentile"
+    IDLE = "a worker with nothing to do, for 30 seconds"
+    PAGE_WITHOUT_HISTORY = "a page of 100 restore jobs, of 100"
+    PAGE_WITH_HISTORY = "a page of 100 restore jobs, of 100,000"
+    WAIT_WITHOUT_HISTORY = "from POST to the job's start, 100 jobs ended"
+    WAIT_WITH_HISTORY = "from POST to the job's start, 100,000 jobs ended"
 
 
 class Measured:

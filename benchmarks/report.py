@@ -99,6 +99,8 @@ def _goal(goal: Goal, measured: Measured, peers: Peers) -> str:
 def _value(goal: Goal, value: float) -> str:
     if goal.figure is Figure.MEMORY:
         return f"{value:.0f} MB"
+    if goal.figure is Figure.CORE:
+        return f"{value * 100:.1f} %"
     if goal.figure is Figure.SECONDS:
         return f"{value:.3f} s"
     if goal.figure is Figure.BYTES and goal.against is Thing.FIRST:

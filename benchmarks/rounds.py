@@ -29,6 +29,8 @@ class Group(StrEnum):
     RESTORE = "restore"
     DOWNLOAD = "download"
     API = "api"
+    IDLE = "idle"
+    HISTORY = "history"
 
 
 class Rounds:

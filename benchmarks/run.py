@@ -16,6 +16,8 @@ from types import FrameType
 from benchmarks.api import measure_api
 from benchmarks.datasets import DATA_SETS, DataSet
 from benchmarks.deployment import deployment
+from benchmarks.history import measure_history
+from benchmarks.idle import measure_idle
 from benchmarks.measured import Measured
 from benchmarks.peer import Peers, find_peers
 from benchmarks.processes import run_job
@@ -45,7 +47,11 @@ def main() -> None:
         sizes: dict[DataSet, int] = {}
         if Group.API in chosen.only:
             measure_api(root, chosen.rounds, measured)
-        if set(chosen.only) - {Group.API}:
+        if Group.IDLE in chosen.only:
+            measure_idle(root, chosen.rounds, measured)
+        if Group.HISTORY in chosen.only:
+            measure_history(root, chosen.rounds, measured)
+        if set(chosen.only) - {Group.API, Group.IDLE, Group.HISTORY}:
             for data_set in chosen.data:
                 wanted_bytes = chosen.size_mb * 1024 * 1024
                 sizes[data_set] = measure_data_set(

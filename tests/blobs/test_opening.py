@@ -29,6 +29,13 @@ def refusal(url: str, credentials: StoreCredentials = CREDENTIALS) -> str:
     return caught.value.message
 
 
+def store_refusal(url: str, credentials: StoreCredentials = CREDENTIALS) -> str:
+    """Of a store that was asked; what is behind the setting's name."""
+    name, _, message = refusal(url, credentials).partition(": ")
+    assert name == "TELAMON_REPOSITORY_URL"
+    return message
+
+
 @pytest.fixture
 def url(moto: S3Server, proxy: S3Proxy) -> str:
     return S3Server(proxy.endpoint, moto.bucket).url("the/prefix")
@@ -74,7 +81,7 @@ def test_a_store_that_overwrites_is_refused_and_left_as_it_was(url: str, proxy: 
     """The proxy takes If-None-Match away, so that the server behind it does what it never should."""
     proxy.strips_conditions = True
 
-    assert refusal(url) == (
+    assert store_refusal(url) == (
         "The object store overwrites a blob that is there already, though it is told not to "
         "(If-None-Match): snapshots would not be safe in it. Use one that supports conditional "
         "writes."
@@ -117,7 +124,7 @@ def test_a_probe_that_fails_takes_its_blob_away(fault: Fail) -> None:
 def test_a_right_that_is_missing_is_named(method: str, url: str, proxy: S3Proxy) -> None:
     proxy.answer(method, 403, said("AccessDenied"))
 
-    message = refusal(url)
+    message = store_refusal(url)
 
     assert "the/prefix/" in message
     assert message.endswith(
@@ -127,7 +134,7 @@ def test_a_right_that_is_missing_is_named(method: str, url: str, proxy: S3Proxy)
 
 
 def test_a_bucket_that_is_not_there_is_named(moto: S3Server) -> None:
-    message = refusal(f"s3://nobodys/prefix?endpoint={moto.endpoint}")
+    message = store_refusal(f"s3://nobodys/prefix?endpoint={moto.endpoint}")
 
     assert message.startswith("Cannot list s3://nobodys/prefix/probe-")
     assert message.endswith(": there is no such bucket; create it first, or correct the URL.")
@@ -136,7 +143,7 @@ def test_a_bucket_that_is_not_there_is_named(moto: S3Server) -> None:
 def test_a_clock_that_is_wrong_is_named(url: str, proxy: S3Proxy) -> None:
     proxy.answer("GET", 403, said("RequestTimeTooSkewed"))
 
-    assert refusal(url).endswith(
+    assert store_refusal(url).endswith(
         ": the clock of this machine and the store's are too far apart for it to trust a "
         "signature; set the clock that is wrong."
     )
@@ -144,7 +151,7 @@ def test_a_clock_that_is_wrong_is_named(url: str, proxy: S3Proxy) -> None:
 
 def test_a_server_that_is_not_there_is_told_within_seconds() -> None:
     """After two more tries: whoever mistyped the endpoint is waiting."""
-    with pytest.raises(Unavailable, match=r"http://127\.0\.0\.1:1 does not answer: Connection re"):
+    with pytest.raises(Unavailable, match=r"^TELAMON_REPOSITORY_URL: .*http://127\.0\.0\.1:1 does not answer: Connection re"):
         open_("s3://bucket/prefix?endpoint=http://127.0.0.1:1")
 
 
@@ -164,7 +171,7 @@ def test_a_server_that_is_not_there_is_told_within_seconds() -> None:
 def test_wrong_keys_are_refused_by_a_server_that_checks_them(
     credentials: StoreCredentials, told: str, seaweedfs: S3Server
 ) -> None:
-    message = refusal(seaweedfs.url(), credentials)
+    message = store_refusal(seaweedfs.url(), credentials)
 
     assert told in message
     assert credentials.secret_access_key not in message

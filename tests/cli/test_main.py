@@ -264,5 +264,5 @@ def test_a_database_that_is_none_is_a_wrong_setting(here: Here, shell: Shell) ->
 
     assert (ended.exit_code, ended.err) == (
         78,
-        "telamon: The database cannot be opened: file is not a database.\n",
+        "telamon: The database in TELAMON_DATA_DIR cannot be used: file is not a database.\n",
     )

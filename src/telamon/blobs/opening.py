@@ -8,11 +8,12 @@ from telamon.blobs.base import BlobNotFound, BlobStore
 from telamon.blobs.local import LocalBlobStore
 from telamon.blobs.s3 import S3BlobStore
 from telamon.blobs.s3_failures import StoreRefused
-from telamon.errors import ConfigurationError, TelamonError
+from telamon.errors import ConfigurationError, TelamonError, Unavailable
 
 PROBE_PREFIX = "probe-"
 """Begins the keys of blobs that ``probe`` puts and takes away; a crash may leave one."""
 
+_SETTING = "TELAMON_REPOSITORY_URL"
 _PROBE_RETRIES = 2
 _PROBE_NAME_BYTES = 16
 
@@ -28,7 +29,7 @@ def open_store(
     try:
         address = parse_address(url)
     except ValueError as error:
-        raise ConfigurationError(f"TELAMON_REPOSITORY_URL: {error}.") from error
+        raise ConfigurationError(f"{_SETTING}: {error}.") from error
     if isinstance(address, FolderAddress):
         return LocalBlobStore(address.path)
     return _open_bucket(address, credentials, random)
@@ -74,11 +75,13 @@ def _open_bucket(
     if not credentials.access_key_id or not credentials.secret_access_key:
         raise ConfigurationError(
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set for the object store that "
-            "TELAMON_REPOSITORY_URL names."
+            f"{_SETTING} names."
         )
     try:
         # Whoever opens a store waits for it: a wrong endpoint is told soon.
         probe(S3BlobStore(address, credentials, random, retries=_PROBE_RETRIES), random)
-    except StoreRefused as error:
-        raise ConfigurationError(error.message) from error
+    except (ConfigurationError, StoreRefused) as error:
+        raise ConfigurationError(f"{_SETTING}: {error.message}") from error
+    except Unavailable as error:
+        raise Unavailable(f"{_SETTING}: {error.message}") from error
     return S3BlobStore(address, credentials, random)
