@@ -39,12 +39,12 @@ def serve(settings: Settings, announce: Callable[[str], None], *, with_worker: b
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn stops on these and raises them again when it has; the worker is still to be stopped.
         signal.signal(number, lambda _number, _frame: None)
-    listener = _listen(settings)
-    with listener, _alone(settings, with_worker=with_worker):
+    with listen(settings) as listener, _alone(settings, with_worker=with_worker):
+        place = place_of(settings)  # first: nothing is made where a setting cannot work
         state = prepared_state(settings)
         with contextlib.closing(state.db):
             # For downloads; and a worker that cannot open it would start again and again.
-            repository = open_repository(place_of(settings))
+            repository = open_repository(place)
             if with_worker:
                 require_repository(state.db, repository.repository_id)
             services = _services(settings, state, repository, with_worker=with_worker)
@@ -145,12 +145,18 @@ class _AnnouncingServer(uvicorn.Server):
         self._announce()
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Raises ConfigurationError for a port that is taken, or a host that is not this machine."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        made = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigurationError(
             f"The API cannot listen on {settings.host} port {settings.port} "
             f"(TELAMON_HOST, TELAMON_PORT): {os.strerror(error.errno or 0)}."
         ) from error
+    # Connections inherit it; asyncio sets it only where it knows the protocol, and of a socket made
+    # so it does not. A head and a body are two writes: the body would wait 40 ms for the caller's
+    # delayed acknowledgement.
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
