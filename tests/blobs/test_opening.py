@@ -151,7 +151,10 @@ def test_a_clock_that_is_wrong_is_named(url: str, proxy: S3Proxy) -> None:
 
 def test_a_server_that_is_not_there_is_told_within_seconds() -> None:
     """After two more tries: whoever mistyped the endpoint is waiting."""
-    with pytest.raises(Unavailable, match=r"^TELAMON_REPOSITORY_URL: .*http://127\.0\.0\.1:1 does not answer: Connection re"):
+    with pytest.raises(
+        Unavailable,
+        match=r"^TELAMON_REPOSITORY_URL: .*http://127\.0\.0\.1:1 does not answer: Connection re",
+    ):
         open_("s3://bucket/prefix?endpoint=http://127.0.0.1:1")
 
 

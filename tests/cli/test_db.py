@@ -99,6 +99,16 @@ def test_sqlite_can_be_upgraded_too(shell: Shell, here: Here) -> None:
     assert (shell.folder / "data" / "telamon.db").exists()
 
 
+def test_a_database_that_has_no_secrets_yet_needs_no_old_master_key(
+    shell: Shell, here: Here
+) -> None:
+    """As after an upgrade, or where the first start was killed before it made the key."""
+    data_dir = ["--data-dir", str(shell.folder / "data")]
+    here(shell, "db", "upgrade", *data_dir)
+
+    assert here(shell, "init", *data_dir).exit_code == 0
+
+
 def test_a_wrong_address_is_one_sentence_that_names_the_setting(shell: Shell, here: Here) -> None:
     wrong = shell.within(TELAMON_DATABASE_URL="mysql://root:hush@127.0.0.1/telamon")
 

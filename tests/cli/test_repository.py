@@ -299,7 +299,7 @@ def test_a_database_that_does_not_work_is_no_obstacle(place: Place, taken: objec
     assert ended.out.startswith(CLEAN)
     assert ended.err == (
         "telamon: the catalogue is not compared: "
-        "The database cannot be opened: file is not a database.\n"
+        "The database in TELAMON_DATA_DIR cannot be used: file is not a database.\n"
     )
 
 

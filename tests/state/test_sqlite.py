@@ -87,7 +87,9 @@ def test_a_file_that_is_no_database_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         db.migrate()
 
-    assert caught.value.message == "The database cannot be opened: file is not a database."
+    assert caught.value.message == (
+        "The database in TELAMON_DATA_DIR cannot be used: file is not a database."
+    )
     db.close()
 
 
@@ -97,7 +99,9 @@ def test_a_database_in_a_directory_that_is_missing_is_a_wrong_setting(tmp_path: 
     with pytest.raises(ConfigurationError) as caught:
         db.look(name_of)
 
-    assert caught.value.message == "The database cannot be opened: unable to open database file."
+    assert caught.value.message == (
+        "The database in TELAMON_DATA_DIR cannot be used: unable to open database file."
+    )
 
 
 def test_a_database_that_stays_locked_is_unavailable(

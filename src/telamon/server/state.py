@@ -4,11 +4,13 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
-from telamon.clock import system_clock
+from telamon.clock import Clock, system_clock
 from telamon.config import Settings
 from telamon.errors import ConfigurationError, SecretUnreadable
 from telamon.ids import new_id
@@ -20,11 +22,14 @@ from telamon.mongo.binary import find_mongod
 from telamon.operations.access import Access, Beginning
 from telamon.server.locks import unwritable
 from telamon.state import installation
+from telamon.state.access import first_organization
 from telamon.state.advisory_locks import AdvisoryLock
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer, create_master_key, read_master_key
 
 _POLL_SECONDS = 0.2
+_NONE = timedelta()
+_MOST_APART = timedelta(minutes=5)  # the life of a digest nonce
 _MARK = b"telamon"
 _MARK_PLACE = "installation:sealed_mark:1"
 
@@ -69,14 +74,13 @@ def create_key(
         )
 
 
-def prepared_state(settings: Settings) -> State:
+def prepared_state(settings: Settings, clock: Clock = system_clock) -> State:
     """The data directory with everything in it that a first start has to make, but the repository.
 
     Raises ConfigurationError for a PostgreSQL database that ``upgrade_schema`` was not called for,
-    and for a master key that is missing or not the one of the database.
+    for a clock that is not the server's, and for a master key that is missing or not the one of the
+    database.
     """
-    if not settings.database_url:
-        _require_key(settings, database_path(settings).exists())
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -85,9 +89,10 @@ def prepared_state(settings: Settings) -> State:
         db = undo.enter_context(contextlib.closing(open_database(settings)))
         if db.is_shared:
             require_schema(db)
-            _require_key(settings, db.look(installation.sealed_mark) is not None)
+            _require_time(db, clock)
         else:
             migrate(db)
+        _require_key(settings, db.look(_holds_secrets))
         state = State(db=db, sealer=_sealer(settings, db), queue=JobQueue(db.engine))
         undo.pop_all()
     return state
@@ -156,6 +161,21 @@ def require_repository(db: Database, repository_id: str) -> None:
             f"the database are in {known}: every worker on one database needs the same. telamon "
             "repository rescan changes the database to another one."
         )
+
+
+def _require_time(db: Database, clock: Clock) -> None:
+    """What one process writes as the future or the past, another would take for just that."""
+    ahead = clock() - db.look(installation.server_time)
+    if abs(ahead) > _MOST_APART:
+        raise ConfigurationError(
+            f"The clock of this machine is {abs(ahead)} {'ahead of' if ahead > _NONE else 'behind'} "
+            "that of the database server of TELAMON_DATABASE_URL: set the one that is wrong."
+        )
+
+
+def _holds_secrets(tx: Connection) -> bool:
+    """Whether anything was ever sealed; older versions left no mark of it."""
+    return installation.sealed_mark(tx) is not None or first_organization(tx) is not None
 
 
 def _require_key(settings: Settings, is_needed: bool) -> None:

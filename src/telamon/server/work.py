@@ -83,6 +83,7 @@ class _Parts:
 
 
 def _parts(settings: Settings) -> _Parts:
+    place = place_of(settings)  # first: nothing is made where a setting cannot work
     state = prepared_state(settings)
     machine = machine_of(settings.data_dir) if state.db.is_shared else None
     mongod = mongod_program(settings)
@@ -106,7 +107,6 @@ def _parts(settings: Settings) -> _Parts:
         root=settings.data_dir / "instances",
         machine=machine,
     )
-    place = place_of(settings)
     repository = open_repository(place)
     require_repository(state.db, repository.repository_id)
     _remove_leftovers(place)

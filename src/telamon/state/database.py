@@ -26,7 +26,6 @@ Work = Callable[[Connection], T]
 VERSION_TABLE = "telamon_schema_version"
 _BUSY_MILLISECONDS = 30_000
 _MIGRATIONS = "telamon.state:migrations"
-_UNUSABLE_FILE = ("file is not a database", "unable to open", "readonly database")
 _MIGRATING = 7_420_031  # the number of a lock that nobody else takes
 
 
@@ -183,7 +182,7 @@ def _translated() -> Iterator[None]:
         raise  # a constraint; the caller knows what it means
     except DBAPIError as error:
         text = str(error.orig)
-        if any(reason in text for reason in _UNUSABLE_FILE):
+        if "file is not a database" in text or "unable to open" in text:
             raise ConfigurationError(
                 f"The database in TELAMON_DATA_DIR cannot be used: {text}."
             ) from error

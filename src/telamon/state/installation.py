@@ -1,9 +1,12 @@
-"""The row of what all processes that share a database must have in common."""
+"""What all processes that share a database must have in common: a master key, and the time."""
+
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from telamon.state.inserting import insert_once
+from telamon.state.moments import from_seconds
 from telamon.state.tables import installation
 
 _NUMBER = 1
@@ -31,3 +34,9 @@ def put_repository_id(tx: Connection, repository_id: str) -> str:
 
 def set_repository_id(tx: Connection, repository_id: str) -> None:
     tx.execute(installation.update().values(repository_id=repository_id))
+
+
+def server_time(tx: Connection) -> datetime:
+    """By the clock of the PostgreSQL server, at this moment."""
+    seconds = sa.extract("epoch", sa.func.clock_timestamp())
+    return from_seconds(int(tx.execute(sa.select(seconds)).scalar_one()))
