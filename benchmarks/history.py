@@ -1,6 +1,7 @@
 """Whether a hundred thousand jobs that have ended are in the way of the next one."""
 
 import json
+import random
 import statistics
 import sys
 import time
@@ -24,7 +25,7 @@ from tests.operations.ended import add_records
 
 _PAGE = 100
 _MANY = 100_000
-_JOBS = 30
+_JOBS = 40
 _REQUESTS = 300
 _POLL_SECONDS = 0.01
 _NAME = "bench"
@@ -62,8 +63,9 @@ def _measure(folder: Path, kind: str, databases: Databases, uri: str, measured: 
         for _ in range(_REQUESTS):
             for served in (few, many):
                 served.pages.append(_page_seconds(served))
-        for _ in range(_JOBS):
+        for pause_seconds in _pauses():
             for served in (few, many):
+                time.sleep(pause_seconds)
                 served.waits.append(_queued_seconds(served))
     for thing, found in (
         (Thing.PAGE_WITHOUT_HISTORY, few.pages),
@@ -106,6 +108,14 @@ def _served(data_dir: Path, settings: dict[str, str], uri: str, jobs: int) -> It
             own_path=own_path,
             list_path=f"/api/atlas/v1.0/groups/{group_id}/serverless/{_NAME}/backup/restoreJobs",
         )
+
+
+def _pauses() -> list[float]:
+    """From nothing to the longest poll, in any order: otherwise each job, asked for when the one before
+    has ended, waits what that one left of a poll."""
+    pauses = [number / _JOBS for number in range(_JOBS)]
+    random.Random(1).shuffle(pauses)
+    return pauses
 
 
 def _page_seconds(served: _Served) -> float:
