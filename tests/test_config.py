@@ -170,11 +170,6 @@ def test_the_command_line_comes_before_the_environment(monkeypatch: pytest.Monke
             "/srv/backups",
             "TELAMON_REPOSITORY_URL: must begin with s3:// or file:///.",
         ),
-        (
-            "LEASE_SECONDS",
-            "3",
-            "TELAMON_LEASE_SECONDS: must be at least twice TELAMON_HEARTBEAT_SECONDS.",
-        ),
         ("LOG_FORMAT", "xml", "TELAMON_LOG_FORMAT: Input should be 'console' or 'json'."),
     ],
 )
