@@ -132,6 +132,19 @@ def main() -> None:
         sys.exit(2)
 
 
+def _standard_error(*_: object) -> structlog.PrintLogger:
+    """That of the moment: whoever runs commands within a program of theirs may change it."""
+    return structlog.PrintLogger(_Latest())  # type: ignore[arg-type]  # it writes and flushes, no more
+
+
+class _Latest:
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def _configure_logs(log_format: Literal["console", "json"]) -> None:
     """Events on standard error; what libraries log, from warnings up, too."""
     renderer: structlog.typing.Processor = (
@@ -146,6 +159,6 @@ def _configure_logs(log_format: Literal["console", "json"]) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_standard_error,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from bson.binary import Binary
+from pymongo.errors import OperationFailure
 
 from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionSpec, StoredCollection
@@ -21,6 +22,7 @@ Progress = Callable[[int, int, int], None]
 """Told of so many documents, bytes and namespaces more; by several threads."""
 
 _BATCHES_AHEAD = 2
+_UUID_MISMATCH = 361  # the server's code where the collection of a name is another, or none
 
 
 class Filler:
@@ -96,7 +98,16 @@ class Filler:
     ) -> None:
         self._stop.check()
         with translated(RestoreFailed, f"A document of {spec.namespace} could not be inserted"):
-            insert(commands, name, batch, ordered=spec.capped, uuid=uuid)
+            try:
+                insert(commands, name, batch, ordered=spec.capped, uuid=uuid)
+            except OperationFailure as error:
+                if error.code != _UUID_MISMATCH:
+                    raise
+                raise RestoreFailed(
+                    f"What was restored of {spec.namespace} is gone: the deployment restarted or "
+                    "changed its primary, or another restore has begun there; the restore must be "
+                    "run again."
+                ) from error
         self._progress(batch.count, len(batch.documents), 0)
 
 

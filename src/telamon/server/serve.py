@@ -48,9 +48,11 @@ def serve(settings: Settings, announce: Callable[[str], None], *, with_worker: b
             if with_worker:
                 require_repository(state.db, repository.repository_id)
             services = _services(settings, state, repository, with_worker=with_worker)
-            asyncio.run(
-                _serve(settings, state, services, listener, announce, with_worker=with_worker)
-            )
+            # uvicorn's choice of event loop: uvloop where there is one.
+            with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+                runner.run(
+                    _serve(settings, state, services, listener, announce, with_worker=with_worker)
+                )
 
 
 def _alone(settings: Settings, *, with_worker: bool) -> contextlib.AbstractContextManager[None]:

@@ -236,7 +236,7 @@ async def test_a_snapshot_is_kept_as_long_as_asked(
     assert taken.json()["expiresAt"] == expires_at
 
 
-@pytest.mark.parametrize("days", [0, -1, 3651, 10**30, 1.5, "7", None, True, []])
+@pytest.mark.parametrize("days", [0, -1, 3651, 10**30, 1.5, "7", True, []])
 @pytest.mark.usefixtures("orders")
 async def test_any_other_time_is_refused(client: httpx.AsyncClient, days: object) -> None:
     answer = await client.post(TAKE, json={"retentionInDays": days})
