@@ -1,5 +1,6 @@
 """Which snapshots go: a table of reasons, and what holds of every plan."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from telamon.model.expiry import KeepRules, Reason, keep_rules, plan_expiry
 from telamon.model.instance import InstanceKind
+from telamon.model.manifest import ClusterTime
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from tests.state.samples import NOW, snapshot
 
@@ -66,6 +68,16 @@ def test_each_reason_is_told_where_it_holds() -> None:
         Reason.EXPIRED,
         Reason.BEING_TAKEN,
     ]
+
+
+def test_of_two_of_one_second_the_newest_holds_the_later_time() -> None:
+    times = [ClusterTime(seconds=7, increment=number) for number in (1, 2)]
+    older = replace(made(2, age_days=9), cluster_time=times[0])
+    newer = replace(made(1, age_days=9), cluster_time=times[1])
+
+    for snapshots in ([older, newer], [newer, older]):
+        plan = plan_expiry(snapshots, KeepRules(), in_use=frozenset(), now=NOW)
+        assert {one.snapshot.id for one in plan if one.is_deleted} == {older.id}
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(-1, Reason.NOT_EXPIRED), (0, Reason.EXPIRED)])

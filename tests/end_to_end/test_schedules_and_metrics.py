@@ -109,6 +109,7 @@ def test_a_snapshot_whose_time_is_over_goes_by_itself(own_server: Server) -> Non
     old, new = own_server.snapshot("shop"), own_server.snapshot("shop")
     own_server.stop()
     write(own_server, "UPDATE snapshot SET expires_at = expires_at - ?", 4000 * A_DAY)
+    write(own_server, "UPDATE snapshot SET requested_at = requested_at - 60 WHERE id = ?", old)
 
     own_server.start()
 

@@ -61,7 +61,7 @@ def plan_expiry(
     """
     good = sorted(
         (one for one in snapshots if one.status is SnapshotStatus.COMPLETED),
-        key=lambda one: (one.requested_at, one.id),
+        key=_age,
         reverse=True,
     )
     scheduled = [one.id for one in good if one.snapshot_type is SnapshotType.SCHEDULED]
@@ -79,3 +79,9 @@ def plan_expiry(
         return next((each for each, holds in found if holds), Reason.EXPIRED)
 
     return tuple(Verdict(snapshot=one, reason=reason(one)) for one in snapshots)
+
+
+def _age(one: Snapshot) -> tuple[datetime, int, int, str]:
+    """Those of one second are told apart by what they hold; their ids are in no order."""
+    time = one.cluster_time
+    return (one.requested_at, time.seconds if time else 0, time.increment if time else 0, one.id)
