@@ -57,7 +57,38 @@ class Goal:
 
 # Why a goal is missed: (letter, thing, figure, against) of the goal. Shown in the row whatever came
 # out, so take away what no longer holds.
-REMARKS: dict[tuple[str, Thing, Figure, Thing | None], str] = {}
+REMARKS: dict[tuple[str, Thing, Figure, Thing | None], str] = {
+    ("C", Thing.READ, Figure.SPEED, Thing.SOCKET): (
+        "batches pass from the thread that receives to the one that takes them, and are copied once, "
+        "which shows at a GB a second"
+    ),
+    ("B", Thing.FIRST, Figure.WALL, Thing.DUMP_ZSTD): (
+        "cutting is Python, 2.2 CPU-seconds per GB of documents as small as these; within 0.01, less "
+        "than two rounds tell"
+    ),
+    ("C", Thing.FIRST, Figure.WALL, Thing.DUMP_ZSTD): (
+        "snapshots are fsynced and every byte is hashed, and the pipe does neither; zstd has next to "
+        "nothing to do here, so that shows; not taken apart further"
+    ),
+    ("C", Thing.FIRST, Figure.CPU, Thing.DUMP_ZSTD): (
+        "hashing, and the pages of each pack, which are mapped anew for the sake of memory; not measured "
+        "apart"
+    ),
+    **{
+        (letter, Thing.UNCHANGED, Figure.WALL, Thing.DUMP): (
+            "every document is read, cut and named again; reading alone takes about a third of what the "
+            "plain dump does here, and the two cores have the server to bear as well"
+        )
+        for letter in "ABC"
+    },
+    ("B", Thing.RESTORE, Figure.WALL, Thing.MONGORESTORE): (
+        "inserting is the server's work for the most part; 0.02 over, less than two rounds tell"
+    ),
+    ("C", Thing.DOWNLOAD, Figure.WALL, Thing.DUMP): (
+        "the stand-in drops documents of 100 KB faster than they can be proven, packed as gzip and sent "
+        "through a socket; see its own cost below"
+    ),
+}
 
 
 def _ratio(figure: Figure, one: Sample, other: Sample) -> float | None:
