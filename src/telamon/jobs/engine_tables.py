@@ -19,11 +19,15 @@ class JobStatus(StrEnum):
     RUNNING = "PENDING"
 
 
+IN_FLIGHT = sa.text(f"status IN ('{JobStatus.WAITING.value}', '{JobStatus.RUNNING.value}')")
+"""Of jobs that wait or run, in the words of their index: SQLite would not choose it for parameters."""
+
+
 def jobs_table(tx: Connection) -> sa.TableClause:
     """All jobs. The smallest ``priority`` of a partition runs first.
 
     ``executor_id`` is the worker that runs or ran it; ``owner_xid`` changes with each run, and who
-    has an older one can store neither a step nor an end. Only workers of ``application_version``
+    has an older one can store neither a step nor an end. Moments are epoch milliseconds. Only workers of ``application_version``
     run it; null: only those of the version that was declared the latest.
     """
     return sa.table(
@@ -37,7 +41,9 @@ def jobs_table(tx: Connection) -> sa.TableClause:
         sa.column("executor_id", sa.Text),
         sa.column("owner_xid", sa.Text),
         sa.column("application_version", sa.Text),
+        sa.column("created_at", sa.BigInteger),
         sa.column("started_at_epoch_ms", sa.BigInteger),
+        sa.column("completed_at", sa.BigInteger),
         schema=_schema(tx),
     )
 

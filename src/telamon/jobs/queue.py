@@ -10,7 +10,7 @@ from dbos._sys_db import SystemDatabase
 from sqlalchemy import Connection, Engine
 
 from telamon.errors import ConfigurationError
-from telamon.jobs.engine_tables import ENGINE_SCHEMA, jobs_table
+from telamon.jobs.engine_tables import ENGINE_SCHEMA, IN_FLIGHT, jobs_table
 from telamon.state import instances
 
 QUEUE_NAME = "telamon"
@@ -30,10 +30,6 @@ class JobKind(StrEnum):
 def queue_name(machine: str | None) -> str:
     """The queue of jobs that only a worker of that machine can do; None: that any can do."""
     return QUEUE_NAME if machine is None else f"{QUEUE_NAME}:{machine}"
-
-
-IN_FLIGHT = sa.text("status IN ('ENQUEUED', 'PENDING')")
-"""Of jobs that wait or run, in the words of their index: SQLite would not choose it for parameters."""
 
 
 def migrate(engine: Engine) -> None:

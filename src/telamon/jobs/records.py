@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from dbos import DBOSClient
 from sqlalchemy import Connection, Engine
 
-from telamon.jobs.queue import IN_FLIGHT, JobKind
+from telamon.jobs.engine_tables import IN_FLIGHT, JobStatus, jobs_table
+from telamon.jobs.queue import JobKind
 
-_RUNNING = "PENDING"
 _ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
@@ -30,16 +30,16 @@ class JobsInFlight:
 
 def in_flight(tx: Connection) -> tuple[JobsInFlight, ...]:
     """Read from an index of the jobs that have not ended, however many others there are."""
-    jobs = _jobs(tx)
+    jobs = jobs_table(tx)
     since = sa.func.coalesce(jobs.c.started_at_epoch_ms, jobs.c.created_at)
     rows = tx.execute(
         sa.select(
             jobs.c.name,
             jobs.c.status,
             sa.func.count().label("jobs"),
-            sa.func.min(sa.case((jobs.c.status == _RUNNING, since), else_=jobs.c.created_at)).label(
-                "oldest"
-            ),
+            sa.func.min(
+                sa.case((jobs.c.status == JobStatus.RUNNING, since), else_=jobs.c.created_at)
+            ).label("oldest"),
         )
         .where(jobs.c.name.in_([kind.value for kind in JobKind]), IN_FLIGHT)
         .group_by(jobs.c.name, jobs.c.status)
@@ -48,7 +48,7 @@ def in_flight(tx: Connection) -> tuple[JobsInFlight, ...]:
     return tuple(
         JobsInFlight(
             kind=row.name,
-            is_running=row.status == _RUNNING,
+            is_running=row.status == JobStatus.RUNNING,
             jobs=row.jobs,
             oldest_at=datetime.fromtimestamp(row.oldest / 1000, UTC),
         )
@@ -58,7 +58,7 @@ def in_flight(tx: Connection) -> tuple[JobsInFlight, ...]:
 
 def ended_before(tx: Connection, before: datetime, *, limit: int) -> tuple[str, ...]:
     """The engine's ids of some of the jobs that ended before, the first to end first."""
-    jobs = _jobs(tx)
+    jobs = jobs_table(tx)
     rows = tx.execute(
         sa.select(jobs.c.workflow_uuid)
         .where(
@@ -84,23 +84,3 @@ class JobRecords:
     def close(self) -> None:
         """Forget the client; the engine belongs to the caller."""
         self._client.destroy()
-
-
-def _jobs(tx: Connection) -> sa.TableClause:
-    """On PostgreSQL the engine has a schema of its own."""
-    return sa.table(
-        "workflow_status",
-        *(
-            sa.column(name)
-            for name in (
-                "workflow_uuid",
-                "name",
-                "status",
-                "queue_name",
-                "created_at",
-                "started_at_epoch_ms",
-                "completed_at",
-            )
-        ),
-        schema="dbos" if tx.dialect.name == "postgresql" else None,
-    )

@@ -32,10 +32,9 @@ from telamon.model.access import (
     RoleAssignment,
     digest_secret,
 )
-from telamon.model.instance import Instance
 from telamon.model.network import LOOPBACK_NETWORKS, is_within, network
 from telamon.state import access as rows
-from telamon.state import instances, organizations
+from telamon.state import organizations
 from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 
@@ -252,17 +251,6 @@ def authorize_in_org(
     if not caller.holds_in_org(roles):
         raise Unauthorized
     return organization
-
-
-def find_instance(
-    tx: Connection, caller: ApiKey, group_id: str, name: str, roles: frozenset[Role]
-) -> Instance:
-    """The instance, if the caller holds one of ``roles`` in its project.
-
-    Raises what ``authorize`` does, and InstanceNotFound.
-    """
-    authorize(tx, caller, group_id, roles)
-    return instances.by_name(tx, group_id, name)
 
 
 def _place(api_key_id: str) -> str:

@@ -1,21 +1,25 @@
 """Rows of API keys: listed, changed, deleted. ``state.access`` inserts and finds them."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
-from sqlalchemy.exc import IntegrityError
 
-from telamon.errors import AddressAlreadyListed
-from telamon.model.access import AccessListEntry, ApiKey, ListedKey, Role, RoleAssignment
+from telamon.model.access import ApiKey, ListedKey
 from telamon.model.page import Page
-from telamon.state.moments import from_seconds, to_seconds
+from telamon.state.grants import Grants
+from telamon.state.moments import from_seconds
 from telamon.state.tables import api_key, api_key_access, api_key_role, organization
 
-WHOLE_ORGANIZATION = ""
+_grants = Grants(api_key_role, api_key_access)
+add_roles = _grants.add_roles
+remove_roles = _grants.remove_roles
+remove_project = _grants.remove_project
+add_networks = _grants.add_networks
+remove_network = _grants.remove_network
+find_network = _grants.find_network
+networks = _grants.networks
 
 _WITH_ORGANIZATION = sa.select(api_key, organization.c.requires_access_list).join(
     organization, organization.c.id == api_key.c.org_id
@@ -37,110 +41,21 @@ def page(tx: Connection, org_id: str, *, limit: int, offset: int) -> Page[Listed
 
 def page_of_project(tx: Connection, group_id: str, *, limit: int, offset: int) -> Page[ListedKey]:
     """Keys that hold a role in the project itself, oldest first."""
-    holders = sa.select(api_key_role.c.api_key_id).where(api_key_role.c.group_id == group_id)
-    return _page(tx, api_key.c.id.in_(holders), limit=limit, offset=offset)
+    return _page(tx, api_key.c.id.in_(_grants.holders_in(group_id)), limit=limit, offset=offset)
 
 
 def set_description(tx: Connection, api_key_id: str, description: str) -> None:
     tx.execute(api_key.update().where(api_key.c.id == api_key_id).values(description=description))
 
 
-def add_roles(tx: Connection, api_key_id: str, roles: Iterable[RoleAssignment]) -> None:
-    for held in roles:
-        tx.execute(
-            api_key_role.insert().values(
-                api_key_id=api_key_id,
-                role=held.role.value,
-                group_id=held.group_id or WHOLE_ORGANIZATION,
-            )
-        )
-
-
-def remove_roles(tx: Connection, api_key_id: str, *, group_id: str | None) -> None:
-    """Those that it holds in the project, or in the whole organization."""
-    tx.execute(
-        api_key_role.delete().where(
-            api_key_role.c.api_key_id == api_key_id,
-            api_key_role.c.group_id == (group_id or WHOLE_ORGANIZATION),
-        )
-    )
-
-
-def remove_project(tx: Connection, group_id: str) -> None:
-    """No key holds a role in it any more."""
-    tx.execute(api_key_role.delete().where(api_key_role.c.group_id == group_id))
-
-
 def delete(tx: Connection, api_key_id: str) -> None:
-    tx.execute(api_key_access.delete().where(api_key_access.c.api_key_id == api_key_id))
-    tx.execute(api_key_role.delete().where(api_key_role.c.api_key_id == api_key_id))
+    _grants.remove_all(tx, api_key_id)
     tx.execute(api_key.delete().where(api_key.c.id == api_key_id))
 
 
-def add_networks(tx: Connection, api_key_id: str, networks: Iterable[str], *, at: datetime) -> None:
-    """Raises AddressAlreadyListed."""
-    for cidr_block in networks:
-        try:
-            tx.execute(
-                api_key_access.insert().values(
-                    api_key_id=api_key_id, cidr_block=cidr_block, created_at=to_seconds(at)
-                )
-            )
-        except IntegrityError as error:
-            raise AddressAlreadyListed(cidr_block) from error
-
-
-def remove_network(tx: Connection, api_key_id: str, cidr_block: str) -> None:
-    tx.execute(
-        api_key_access.delete().where(
-            api_key_access.c.api_key_id == api_key_id, api_key_access.c.cidr_block == cidr_block
-        )
-    )
-
-
-def find_network(tx: Connection, api_key_id: str, cidr_block: str) -> AccessListEntry | None:
-    row = tx.execute(
-        sa.select(api_key_access).where(
-            api_key_access.c.api_key_id == api_key_id, api_key_access.c.cidr_block == cidr_block
-        )
-    ).first()
-    return None if row is None else _entry(row)
-
-
-def networks(tx: Connection, api_key_id: str, *, limit: int, offset: int) -> Page[AccessListEntry]:
-    """Its access list, oldest entries first."""
-    of_key = api_key_access.c.api_key_id == api_key_id
-    rows = tx.execute(
-        sa.select(api_key_access)
-        .where(of_key)
-        .order_by(api_key_access.c.created_at, api_key_access.c.cidr_block)
-        .limit(limit)
-        .offset(offset)
-    )
-    total = tx.execute(
-        sa.select(sa.func.count()).select_from(api_key_access).where(of_key)
-    ).scalar_one()
-    return Page(items=tuple(_entry(row) for row in rows), total=total)
-
-
-def of_rows(tx: Connection, rows: "Sequence[Row[Any]]") -> list[ApiKey]:
+def of_rows(tx: Connection, rows: Sequence["Row[Any]"]) -> list[ApiKey]:
     """Keys from rows with ``requires_access_list``, their roles and networks in two statements."""
-    ids = [row.id for row in rows]
-    roles: defaultdict[str, list[RoleAssignment]] = defaultdict(list)
-    for found in tx.execute(
-        sa.select(api_key_role)
-        .where(api_key_role.c.api_key_id.in_(ids))
-        .order_by(api_key_role.c.role, api_key_role.c.group_id)
-    ):
-        held = RoleAssignment(role=Role(found.role), group_id=found.group_id or None)
-        roles[found.api_key_id].append(held)
-    listed: defaultdict[str, list[str]] = defaultdict(list)
-    for found in tx.execute(
-        sa.select(api_key_access)
-        .where(api_key_access.c.api_key_id.in_(ids))
-        .order_by(api_key_access.c.cidr_block)
-    ):
-        listed[found.api_key_id].append(found.cidr_block)
+    held = _grants.held(tx, [row.id for row in rows])
     return [
         ApiKey(
             id=row.id,
@@ -148,8 +63,8 @@ def of_rows(tx: Connection, rows: "Sequence[Row[Any]]") -> list[ApiKey]:
             public_key=row.public_key,
             description=row.description,
             created_at=from_seconds(row.created_at),
-            roles=tuple(roles[row.id]),
-            access_list=tuple(listed[row.id]),
+            roles=held[row.id].roles,
+            access_list=held[row.id].networks,
             org_requires_access_list=row.requires_access_list,
         )
         for row in rows
@@ -169,12 +84,8 @@ def _page(
     return Page(items=tuple(_listed(tx, found)), total=total)
 
 
-def _listed(tx: Connection, rows: "Sequence[Row[Any]]") -> list[ListedKey]:
+def _listed(tx: Connection, rows: Sequence["Row[Any]"]) -> list[ListedKey]:
     return [
         ListedKey(key=key, private_key_tail=row.private_key_tail)
         for row, key in zip(rows, of_rows(tx, rows), strict=True)
     ]
-
-
-def _entry(row: "Row[Any]") -> AccessListEntry:
-    return AccessListEntry(cidr_block=row.cidr_block, created_at=from_seconds(row.created_at))

@@ -1,18 +1,15 @@
 """Rows of service accounts, their roles, networks and secrets."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
-from sqlalchemy.exc import IntegrityError
 
-from telamon.errors import AddressAlreadyListed
-from telamon.model.access import AccessListEntry, Role, RoleAssignment, ServiceAccount
+from telamon.model.access import ServiceAccount
 from telamon.model.page import Page
 from telamon.model.service_account import client_id_of
+from telamon.state.grants import Grants
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import (
     organization,
@@ -21,7 +18,14 @@ from telamon.state.tables import (
     service_account_role,
 )
 
-_WHOLE_ORGANIZATION = ""
+_grants = Grants(service_account_role, service_account_access)
+add_roles = _grants.add_roles
+remove_roles = _grants.remove_roles
+remove_project = _grants.remove_project
+add_networks = _grants.add_networks
+remove_network = _grants.remove_network
+networks = _grants.networks
+
 _WITH_ORGANIZATION = sa.select(service_account, organization.c.requires_access_list).join(
     organization, organization.c.id == service_account.c.org_id
 )
@@ -56,9 +60,7 @@ def page_of_project(
     tx: Connection, group_id: str, *, limit: int, offset: int
 ) -> Page[ServiceAccount]:
     """Those that hold a role in the project itself, oldest first."""
-    holders = sa.select(service_account_role.c.service_account_id).where(
-        service_account_role.c.group_id == group_id
-    )
+    holders = _grants.holders_in(group_id)
     return _page(tx, service_account.c.id.in_(holders), limit=limit, offset=offset)
 
 
@@ -74,79 +76,10 @@ def set_description(tx: Connection, account_id: str, description: str) -> None:
     )
 
 
-def add_roles(tx: Connection, account_id: str, roles: Iterable[RoleAssignment]) -> None:
-    for held in roles:
-        tx.execute(
-            service_account_role.insert().values(
-                service_account_id=account_id,
-                role=held.role.value,
-                group_id=held.group_id or _WHOLE_ORGANIZATION,
-            )
-        )
-
-
-def remove_roles(tx: Connection, account_id: str, *, group_id: str | None) -> None:
-    """Those that it holds in the project, or in the whole organization."""
-    tx.execute(
-        service_account_role.delete().where(
-            service_account_role.c.service_account_id == account_id,
-            service_account_role.c.group_id == (group_id or _WHOLE_ORGANIZATION),
-        )
-    )
-
-
-def remove_project(tx: Connection, group_id: str) -> None:
-    """No service account holds a role in it any more."""
-    tx.execute(service_account_role.delete().where(service_account_role.c.group_id == group_id))
-
-
 def delete(tx: Connection, account_id: str) -> None:
     """Its secrets must be gone by then."""
-    for table in (service_account_access, service_account_role):
-        tx.execute(table.delete().where(table.c.service_account_id == account_id))
+    _grants.remove_all(tx, account_id)
     tx.execute(service_account.delete().where(service_account.c.id == account_id))
-
-
-def add_networks(tx: Connection, account_id: str, networks: Iterable[str], *, at: datetime) -> None:
-    """Raises AddressAlreadyListed."""
-    for cidr_block in networks:
-        try:
-            tx.execute(
-                service_account_access.insert().values(
-                    service_account_id=account_id, cidr_block=cidr_block, created_at=to_seconds(at)
-                )
-            )
-        except IntegrityError as error:
-            raise AddressAlreadyListed(cidr_block) from error
-
-
-def remove_network(tx: Connection, account_id: str, cidr_block: str) -> None:
-    tx.execute(
-        service_account_access.delete().where(
-            service_account_access.c.service_account_id == account_id,
-            service_account_access.c.cidr_block == cidr_block,
-        )
-    )
-
-
-def networks(tx: Connection, account_id: str, *, limit: int, offset: int) -> Page[AccessListEntry]:
-    """Its access list, oldest entries first."""
-    of_account = service_account_access.c.service_account_id == account_id
-    rows = tx.execute(
-        sa.select(service_account_access)
-        .where(of_account)
-        .order_by(service_account_access.c.created_at, service_account_access.c.cidr_block)
-        .limit(limit)
-        .offset(offset)
-    )
-    total = tx.execute(
-        sa.select(sa.func.count()).select_from(service_account_access).where(of_account)
-    ).scalar_one()
-    entries = (
-        AccessListEntry(cidr_block=row.cidr_block, created_at=from_seconds(row.created_at))
-        for row in rows
-    )
-    return Page(items=tuple(entries), total=total)
 
 
 def _page(
@@ -164,24 +97,9 @@ def _page(
     return Page(items=tuple(_accounts(tx, rows)), total=total)
 
 
-def _accounts(tx: Connection, rows: "Sequence[Row[Any]]") -> list[ServiceAccount]:
+def _accounts(tx: Connection, rows: Sequence["Row[Any]"]) -> list[ServiceAccount]:
     """With their roles and networks, in two statements."""
-    ids = [row.id for row in rows]
-    roles: defaultdict[str, list[RoleAssignment]] = defaultdict(list)
-    for found in tx.execute(
-        sa.select(service_account_role)
-        .where(service_account_role.c.service_account_id.in_(ids))
-        .order_by(service_account_role.c.role, service_account_role.c.group_id)
-    ):
-        held = RoleAssignment(role=Role(found.role), group_id=found.group_id or None)
-        roles[found.service_account_id].append(held)
-    listed: defaultdict[str, list[str]] = defaultdict(list)
-    for found in tx.execute(
-        sa.select(service_account_access)
-        .where(service_account_access.c.service_account_id.in_(ids))
-        .order_by(service_account_access.c.cidr_block)
-    ):
-        listed[found.service_account_id].append(found.cidr_block)
+    held = _grants.held(tx, [row.id for row in rows])
     return [
         ServiceAccount(
             id=row.id,
@@ -190,8 +108,8 @@ def _accounts(tx: Connection, rows: "Sequence[Row[Any]]") -> list[ServiceAccount
             name=row.name,
             description=row.description,
             created_at=from_seconds(row.created_at),
-            roles=tuple(roles[row.id]),
-            access_list=tuple(listed[row.id]),
+            roles=held[row.id].roles,
+            access_list=held[row.id].networks,
             org_requires_access_list=row.requires_access_list,
         )
         for row in rows

@@ -11,6 +11,34 @@ _ID = sa.String(24)
 # Compared and ordered byte by byte, also where the database's own order is that of a language.
 _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
+
+def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    condition = sa.text(where)
+    return sa.Index(
+        name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition
+    )
+
+
+def _roles_of(holder: str) -> sa.Table:
+    return sa.Table(
+        f"{holder}_role",
+        metadata,
+        sa.Column(f"{holder}_id", _ID, sa.ForeignKey(f"{holder}.id"), primary_key=True),
+        sa.Column("role", _TEXT, primary_key=True),
+        sa.Column("group_id", _TEXT, primary_key=True),  # empty: the whole organization
+    )
+
+
+def _networks_of(holder: str) -> sa.Table:
+    return sa.Table(
+        f"{holder}_access",
+        metadata,
+        sa.Column(f"{holder}_id", _ID, sa.ForeignKey(f"{holder}.id"), primary_key=True),
+        sa.Column("cidr_block", _TEXT, primary_key=True),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+    )
+
+
 organization = sa.Table(
     "organization",
     metadata,
@@ -49,21 +77,8 @@ api_key = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
 
-api_key_role = sa.Table(
-    "api_key_role",
-    metadata,
-    sa.Column("api_key_id", _ID, sa.ForeignKey("api_key.id"), primary_key=True),
-    sa.Column("role", _TEXT, primary_key=True),
-    sa.Column("group_id", _TEXT, primary_key=True),  # empty: the whole organization
-)
-
-api_key_access = sa.Table(
-    "api_key_access",
-    metadata,
-    sa.Column("api_key_id", _ID, sa.ForeignKey("api_key.id"), primary_key=True),
-    sa.Column("cidr_block", _TEXT, primary_key=True),
-    sa.Column("created_at", sa.BigInteger, nullable=False),
-)
+api_key_role = _roles_of("api_key")
+api_key_access = _networks_of("api_key")
 
 network_permission = sa.Table(
     "network_permission",
@@ -85,21 +100,8 @@ service_account = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
 
-service_account_role = sa.Table(
-    "service_account_role",
-    metadata,
-    sa.Column("service_account_id", _ID, sa.ForeignKey("service_account.id"), primary_key=True),
-    sa.Column("role", _TEXT, primary_key=True),
-    sa.Column("group_id", _TEXT, primary_key=True),  # empty: the whole organization
-)
-
-service_account_access = sa.Table(
-    "service_account_access",
-    metadata,
-    sa.Column("service_account_id", _ID, sa.ForeignKey("service_account.id"), primary_key=True),
-    sa.Column("cidr_block", _TEXT, primary_key=True),
-    sa.Column("created_at", sa.BigInteger, nullable=False),
-)
+service_account_role = _roles_of("service_account")
+service_account_access = _networks_of("service_account")
 
 service_account_secret = sa.Table(
     "service_account_secret",
@@ -174,14 +176,7 @@ instance = sa.Table(
     # Restore jobs are numbered here, so that a page of them is a range of numbers.
     sa.Column("first_restore_job", sa.BigInteger, nullable=False, default=1),
     sa.Column("last_restore_job", sa.BigInteger, nullable=False, default=0),
-    sa.Index(
-        "instance_name",
-        "group_id",
-        "name",
-        unique=True,
-        sqlite_where=sa.text("NOT gone"),
-        postgresql_where=sa.text("NOT gone"),
-    ),
+    _partial_index("instance_name", "group_id", "name", where="NOT gone", unique=True),
 )
 
 snapshot = sa.Table(
@@ -216,19 +211,10 @@ snapshot = sa.Table(
     sa.Column("policy_items", sa.JSON),  # ids of the rules that asked for it
     sa.Index("snapshot_order", "instance_id", "requested_at", "id"),
     # Without the nulls, which are nearly all: SQLite would take it for the way to find those.
-    sa.Index(
-        "snapshot_deletion",
-        "deletion_id",
-        unique=True,
-        sqlite_where=sa.text("deletion_id IS NOT NULL"),
-        postgresql_where=sa.text("deletion_id IS NOT NULL"),
+    _partial_index(
+        "snapshot_deletion", "deletion_id", where="deletion_id IS NOT NULL", unique=True
     ),
-    sa.Index(
-        "snapshot_unfinished",
-        "instance_id",
-        sqlite_where=sa.text("finished_at IS NULL"),
-        postgresql_where=sa.text("finished_at IS NULL"),
-    ),
+    _partial_index("snapshot_unfinished", "instance_id", where="finished_at IS NULL"),
     sa.Index("snapshot_expiry", "instance_id", "expires_at"),
 )
 
@@ -319,12 +305,8 @@ restore_job = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Index("restore_job_order", "instance_id", "sequence", unique=True),
     sa.Index("restore_job_snapshot", "snapshot_id"),
-    sa.Index(
-        "restore_job_running",
-        "target_instance_id",
-        unique=True,
-        sqlite_where=sa.text("finished_at IS NULL"),
-        postgresql_where=sa.text("finished_at IS NULL"),
+    _partial_index(
+        "restore_job_running", "target_instance_id", where="finished_at IS NULL", unique=True
     ),
 )
 
