@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from telamon.api import downloads
+from telamon.api import backups, downloads
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire, related
 from telamon.api.serverless_backup import NewRestoreJobBody, wanted_restore
@@ -107,15 +107,7 @@ class _Retention(Wire, kw_only=True, frozen=True):
 
 async def list_snapshots(call: Call) -> Reply:
     """Newest first."""
-    page = await call.services.snapshots.list(
-        call.caller,
-        call.group_id,
-        call.instance_name,
-        _KIND,
-        limit=call.page.items_per_page,
-        offset=call.page.offset,
-    )
-    return call.listed([_snapshot(call, each) for each in page.items], page.total)
+    return await backups.list_snapshots(call, _KIND, _snapshot)
 
 
 async def take_snapshot(call: Call) -> Reply:
@@ -135,10 +127,7 @@ async def take_snapshot(call: Call) -> Reply:
 
 
 async def get_snapshot(call: Call) -> Reply:
-    found = await call.services.snapshots.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"], _KIND
-    )
-    return Reply(body=_snapshot(call, found))
+    return await backups.get_snapshot(call, _KIND, _snapshot)
 
 
 async def update_snapshot(call: Call) -> Reply:
@@ -160,32 +149,15 @@ async def delete_snapshot(call: Call) -> Reply:
 
 async def list_restore_jobs(call: Call) -> Reply:
     """Newest first."""
-    page = await call.services.restore_jobs.list(
-        call.caller,
-        call.group_id,
-        call.instance_name,
-        _KIND,
-        limit=call.page.items_per_page,
-        offset=call.page.offset,
-    )
-    return call.listed_jobs(page, _restore_job)
+    return await backups.list_restore_jobs(call, _KIND, _restore_job)
 
 
 async def create_restore_job(call: Call) -> Reply:
-    """201 on v1.0 and 200 on v2, as for serverless instances."""
-    restore_jobs = call.services.restore_jobs
-    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, _KIND)
-    new = wanted_restore(await call.read_body())
-    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new, _KIND)
-    status = 201 if call.surface is Surface.V1 else 200
-    return Reply(status=status, body=_restore_job(call, job))
+    return await backups.create_restore_job(call, _KIND, wanted_restore, _restore_job)
 
 
 async def get_restore_job(call: Call) -> Reply:
-    job = await call.services.restore_jobs.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"], _KIND
-    )
-    return Reply(body=_restore_job(call, job))
+    return await backups.get_restore_job(call, _KIND, _restore_job)
 
 
 async def cancel_restore_job(call: Call) -> Reply:

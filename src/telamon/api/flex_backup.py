@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from msgspec import UNSET, UnsetType, field
 
-from telamon.api import downloads
+from telamon.api import backups, downloads
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.errors import (
@@ -92,63 +92,39 @@ class _NewDownload(Wire, kw_only=True, frozen=True):
 
 async def list_snapshots(call: Call) -> Reply:
     """Oldest first."""
-    page = await call.services.snapshots.list(
-        call.caller,
-        call.group_id,
-        call.instance_name,
-        _KIND,
-        limit=call.page.items_per_page,
-        offset=call.page.offset,
-    )
-    return call.listed([_snapshot(each) for each in page.items], page.total)
+    return await backups.list_snapshots(call, _KIND, _snapshot)
 
 
 async def get_snapshot(call: Call) -> Reply:
-    found = await call.services.snapshots.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"], _KIND
-    )
-    return Reply(body=_snapshot(found))
+    return await backups.get_snapshot(call, _KIND, _snapshot)
 
 
 async def list_restore_jobs(call: Call) -> Reply:
     """Newest first."""
-    page = await call.services.restore_jobs.list(
-        call.caller,
-        call.group_id,
-        call.instance_name,
-        _KIND,
-        limit=call.page.items_per_page,
-        offset=call.page.offset,
-    )
-    return call.listed_jobs(page, _restore_job)
+    return await backups.list_restore_jobs(call, _KIND, _restore_job)
 
 
 async def get_restore_job(call: Call) -> Reply:
-    job = await call.services.restore_jobs.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"], _KIND
-    )
-    return Reply(body=_restore_job(call, job))
+    return await backups.get_restore_job(call, _KIND, _restore_job)
 
 
 async def create_restore_job(call: Call) -> Reply:
     """The target is named as a cluster is. Without a project of its own it is in the path's."""
-    restore_jobs = call.services.restore_jobs
-    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, _KIND)
-    new = _wanted(await call.read_body(), call.group_id)
-    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new, _KIND)
-    return Reply(body=_restore_job(call, job))
+    return await backups.create_restore_job(
+        call, _KIND, lambda data: _wanted(data, call.group_id), _restore_job
+    )
 
 
 async def download(call: Call) -> Reply:
     """Answers the restore job, as a restore does."""
-    restore_jobs = call.services.restore_jobs
-    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, _KIND)
-    body = read_object(await call.read_body(), _NewDownload, read_only=("links",))
+    return await backups.create_restore_job(call, _KIND, _wanted_download, _restore_job)
+
+
+def _wanted_download(data: bytes) -> NewRestoreJob:
+    body = read_object(data, _NewDownload, read_only=("links",))
     if not is_id(body.snapshot_id):
         raise InvalidAttribute("snapshotId")
-    new = _download_of(body.snapshot_id)
-    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new, _KIND)
-    return Reply(body=_restore_job(call, job))
+    return _download_of(body.snapshot_id)
 
 
 def _download_of(snapshot_id: str) -> NewRestoreJob:
@@ -181,7 +157,7 @@ def _wanted(data: bytes, group_id: str) -> NewRestoreJob:
     )
 
 
-def _snapshot(found: Snapshot) -> FlexSnapshot:
+def _snapshot(_call: Call, found: Snapshot) -> FlexSnapshot:
     return FlexSnapshot(
         expiration=found.expires_at,
         finish_time=found.finished_at or UNSET,

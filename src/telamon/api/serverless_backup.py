@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import UNSET, UnsetType, field
 
-from telamon.api import downloads, v1, v2
+from telamon.api import backups, downloads, v1, v2
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId, MissingAttribute
@@ -55,52 +55,24 @@ class NewRestoreJobBody(Wire, kw_only=True, frozen=True):
 
 async def list_restore_jobs(call: Call) -> Reply:
     """Newest first."""
-    page = await call.services.restore_jobs.list(
-        call.caller,
-        call.group_id,
-        call.instance_name,
-        _KIND,
-        limit=call.page.items_per_page,
-        offset=call.page.offset,
-    )
-    return call.listed_jobs(page, _rendered_job)
+    return await backups.list_restore_jobs(call, _KIND, _rendered_job)
 
 
 async def get_restore_job(call: Call) -> Reply:
-    job = await call.services.restore_jobs.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"], _KIND
-    )
-    return Reply(body=_rendered_job(call, job))
+    return await backups.get_restore_job(call, _KIND, _rendered_job)
 
 
 async def create_restore_job(call: Call) -> Reply:
-    """201 on v1.0 and 200 on v2, as each of them is documented."""
-    restore_jobs = call.services.restore_jobs
-    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, _KIND)
-    new = wanted_restore(await call.read_body())
-    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new, _KIND)
-    status = 201 if call.surface is Surface.V1 else 200
-    return Reply(status=status, body=_rendered_job(call, job))
+    return await backups.create_restore_job(call, _KIND, wanted_restore, _rendered_job)
 
 
 async def list_snapshots(call: Call) -> Reply:
     """Newest first."""
-    page = await call.services.snapshots.list(
-        call.caller,
-        call.group_id,
-        call.instance_name,
-        _KIND,
-        limit=call.page.items_per_page,
-        offset=call.page.offset,
-    )
-    return call.listed([_rendered_snapshot(call, each) for each in page.items], page.total)
+    return await backups.list_snapshots(call, _KIND, _rendered_snapshot)
 
 
 async def get_snapshot(call: Call) -> Reply:
-    found = await call.services.snapshots.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["snapshotId"], _KIND
-    )
-    return Reply(body=_rendered_snapshot(call, found))
+    return await backups.get_snapshot(call, _KIND, _rendered_snapshot)
 
 
 def wanted_restore(data: bytes) -> NewRestoreJob:

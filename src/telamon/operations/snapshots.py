@@ -11,8 +11,6 @@ Killed before 3, it leaves chunks that nobody names and is taken again; killed b
 only does 4.
 """
 
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from threading import Lock
 
@@ -33,16 +31,12 @@ from telamon.jobs.worker import Steps
 from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_READERS, ApiKey
 from telamon.model.instance import Instance, InstanceKind, InstanceState
 from telamon.model.manifest import (
-    ChunkRef,
-    CollectionSpec,
     Consistency,
     Manifest,
-    StoredCollection,
 )
 from telamon.model.page import Page
 from telamon.model.snapshot import Snapshot, SnapshotType, queued_snapshot
 from telamon.mongo.connect import connected, examine
-from telamon.mongo.reading import Change
 from telamon.mongo.snapshot import read_snapshot
 from telamon.operations.backup_schedules import BackupSchedules
 from telamon.operations.confirming import ALWAYS, Confirm
@@ -50,6 +44,7 @@ from telamon.operations.credentials import Credentials
 from telamon.operations.kept_snapshots import KeptSnapshots
 from telamon.operations.kinds import find_of_kind, snapshot_of
 from telamon.operations.snapshot_contents import SnapshotContents
+from telamon.operations.stored_documents import StoredDocuments
 from telamon.repository.repository import Repository
 from telamon.repository.writer import SnapshotWriter
 from telamon.state import instances
@@ -60,7 +55,6 @@ from telamon.state.moments import from_seconds
 DEFAULT_RETENTION_DAYS = 35
 _ATTEMPTS_AT_MOST = 3
 
-Chunks = tuple[ChunkRef, ...]
 
 _log = structlog.get_logger()
 
@@ -200,7 +194,7 @@ class TakeSnapshot:
             began_at = self._clock()
             with self._repository.begin() as writer:
                 noted = _Noted(self._db, snapshot_id, writer, self._clock)
-                stored = _Stored(writer, self._before(instance.id), noted)
+                stored = StoredDocuments(writer, self._before(instance.id), noted)
                 facts = read_snapshot(client, stored)
                 time = facts.cluster_time
                 manifest = Manifest(
@@ -287,57 +281,3 @@ class _Noted:
                 namespaces_total=namespaces_total,
             )
         )
-
-
-class _Stored:
-    """Where the documents of each collection have gone. Called from several threads."""
-
-    def __init__(
-        self, writer: SnapshotWriter, previous: Manifest | None, progress: "_Noted"
-    ) -> None:
-        """``progress`` is called after every batch and every collection."""
-        self._writer = writer
-        self._previous = previous
-        self._progress = progress
-        self._parts: dict[bytes | None, dict[int, Chunks]] = {}
-        self._expected: dict[bytes | None, int] = {}
-        self._ended: set[bytes | None] = set()
-
-    def begin(self, spec: CollectionSpec, expected_bytes: int) -> None:
-        self._parts[spec.uuid] = {}
-        self._expected[spec.uuid] = expected_bytes
-        self._ended.discard(spec.uuid)
-
-    def add(self, spec: CollectionSpec, part: int, batches: Iterator[bytes]) -> None:
-        """Called with several parts of one collection at once."""
-        chunks = self._writer.add(self._watched(batches), self._before(spec))
-        self._parts[spec.uuid][part] = chunks
-
-    def end(self, spec: CollectionSpec) -> None:
-        self._ended.add(spec.uuid)
-        self._note()
-
-    def change(self, spec: CollectionSpec, change: Change) -> None:
-        with closing(self._writer.documents(self._chunks(spec))) as documents:
-            chunks = self._writer.add(change(documents), self._before(spec))
-        self._parts[spec.uuid] = {0: chunks}
-
-    def collection(self, spec: CollectionSpec) -> StoredCollection:
-        """What was stored of a collection; one without documents, such as a view, has no chunks."""
-        return StoredCollection(spec=spec, chunks=self._chunks(spec))
-
-    def _chunks(self, spec: CollectionSpec) -> Chunks:
-        parts = self._parts.get(spec.uuid, {})
-        return tuple(chunk for number in sorted(parts) for chunk in parts[number])
-
-    def _before(self, spec: CollectionSpec) -> Chunks:
-        stored = None if self._previous is None else self._previous.find(spec)
-        return () if stored is None else stored.chunks
-
-    def _watched(self, batches: Iterator[bytes]) -> Iterator[bytes]:
-        for batch in batches:
-            yield batch
-            self._note()
-
-    def _note(self) -> None:
-        self._progress(sum(self._expected.values()), len(self._ended), len(self._expected))
