@@ -12,6 +12,7 @@ import resource
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from telamon.blobs.local import LocalBlobStore
 from telamon.mongo.archive import checksum
 from telamon.mongo.buffers import keep_large_buffers
 from telamon.mongo.connect import connected
+from telamon.mongo.fill import Source
 from telamon.mongo.restore import Restore
 from telamon.repository.keys import RepositorySecret, SecretKind
 from telamon.repository.repository import Repository
@@ -109,8 +111,15 @@ def restore(chosen: argparse.Namespace) -> dict[str, Any]:
         work = Restore(
             client,
             job_id=_NOBODY,
-            collections=manifest.collections,
-            documents=repository.documents,
+            sources=[
+                Source(
+                    spec=stored.spec,
+                    documents=stored.documents,
+                    size_bytes=stored.size_bytes,
+                    read=partial(repository.documents, stored),
+                )
+                for stored in manifest.collections
+            ],
             progress=lambda _documents, _size_bytes, _namespaces: None,
         )
         work.load()

@@ -1,6 +1,7 @@
 """A snapshot in memory, and what two deployments are compared by."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, cast
 
 from bson.codec_options import CodecOptions
@@ -10,6 +11,7 @@ from pymongo.database import Database
 from telamon.model.manifest import ChunkRef, CollectionSpec, StoredCollection
 from telamon.mongo.connect import Client
 from telamon.mongo.elements import document_end
+from telamon.mongo.fill import Source
 from telamon.mongo.reading import Change
 from telamon.mongo.restore import Restore
 from telamon.mongo.snapshot import SnapshotFacts, read_snapshot
@@ -62,12 +64,19 @@ class Memory:
         return next(one.documents for one in self.collections if str(one.spec.namespace) == name)
 
     def restore(self, client: Client, **changes: Any) -> Restore:
-        arguments: dict[str, Any] = {
-            "job_id": JOB,
-            "collections": self.collections,
-            "documents": self.open,
-            "progress": ignore,
-        }
+        """With ``collections`` or ``documents`` in the changes: other ones, or read otherwise."""
+        collections = changes.pop("collections", self.collections)
+        documents = changes.pop("documents", self.open)
+        sources = [
+            Source(
+                spec=stored.spec,
+                documents=stored.documents,
+                size_bytes=stored.size_bytes,
+                read=partial(documents, stored),
+            )
+            for stored in collections
+        ]
+        arguments: dict[str, Any] = {"job_id": JOB, "sources": sources, "progress": ignore}
         return Restore(client, **{**arguments, **changes})
 
     def _stored(self, spec: CollectionSpec) -> StoredCollection:

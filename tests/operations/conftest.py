@@ -13,10 +13,10 @@ from telamon.model.instance import Instance
 from telamon.model.restore_job import RestoreJob
 from telamon.model.snapshot import Snapshot
 from telamon.mongo.connect import connected
-from telamon.operations import restore_jobs as restore_operations
+from telamon.operations import run_restore as restore_operations
 from telamon.operations import snapshots as snapshot_operations
 from telamon.operations.credentials import Credentials
-from telamon.operations.restore_jobs import RunRestore
+from telamon.operations.run_restore import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
 from telamon.state import instances, restore_jobs, snapshots

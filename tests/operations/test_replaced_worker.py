@@ -8,7 +8,7 @@ from telamon.errors import LockLost, RestoreFailed, WorkerReplaced
 from telamon.jobs.lease import Lease
 from telamon.model.restore_job import RestoreStage
 from telamon.model.snapshot import SnapshotStatus
-from telamon.operations.restore_jobs import RunRestore
+from telamon.operations.run_restore import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
 from telamon.state import restore_jobs, workers

@@ -9,7 +9,7 @@ import pytest
 from telamon.errors import RestoreFailed, TelamonError, Unavailable
 from telamon.jobs.worker import Steps
 from telamon.model.restore_job import RestoreStage
-from telamon.operations.restore_jobs import RunRestore
+from telamon.operations.run_restore import RunRestore
 from telamon.state import restore_jobs
 from tests.conftest import Mongod, drop_user_databases
 from tests.operations.conftest import World

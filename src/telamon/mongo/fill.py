@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -10,19 +11,32 @@ from bson.binary import Binary
 from pymongo.errors import OperationFailure
 
 from telamon.errors import RestoreFailed
-from telamon.model.manifest import CollectionSpec, StoredCollection
+from telamon.model.manifest import CollectionSpec
 from telamon.mongo.connect import translated
 from telamon.mongo.create import expires
 from telamon.mongo.elements import MalformedBson
 from telamon.mongo.parallel import Stop
 from telamon.mongo.write import Batch, Commands, batches, insert
 
-Documents = Callable[[StoredCollection], Iterator[bytes]]
 Progress = Callable[[int, int, int], None]
 """Told of so many documents, bytes and namespaces more; by several threads."""
 
 _BATCHES_AHEAD = 2
 _UUID_MISMATCH = 361  # the server's code where the collection of a name is another, or none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A collection that a restore makes, and where its documents come from.
+
+    ``read`` yields them in natural order, in pieces of whole documents; it may be called again.
+    ``documents`` is how many come, None where nobody knows before.
+    """
+
+    spec: CollectionSpec
+    documents: int | None
+    size_bytes: int
+    read: Callable[[], Iterator[bytes]]
 
 
 class Filler:
@@ -31,10 +45,7 @@ class Filler:
     ``fill`` may run in several threads at once. Leaving the context waits for what is under way.
     """
 
-    def __init__(
-        self, documents: Documents, progress: Progress, *, parallel: int, stop: Stop
-    ) -> None:
-        self._documents = documents
+    def __init__(self, progress: Progress, *, parallel: int, stop: Stop) -> None:
         self._progress = progress
         self._stop = stop
         self._inserters = ThreadPoolExecutor(parallel, thread_name_prefix="telamon-insert")
@@ -51,20 +62,20 @@ class Filler:
         self._inserters.shutdown(wait=True)
 
     def fill(
-        self, commands: Commands, name: str, stored: StoredCollection, uuid: Binary | None = None
+        self, commands: Commands, name: str, source: Source, uuid: Binary | None = None
     ) -> None:
-        """Insert the documents of ``stored`` into the empty collection ``name``, if it has the ``uuid``.
+        """Insert the documents of ``source`` into the empty collection ``name``, if it has the ``uuid``.
 
         A capped collection gets them one batch after the other, since its order is part of what it
         holds. Raises RestoreFailed when the server refuses one, or when the documents that came,
-        were taken or are there are not as many as the manifest tells; DeploymentUnavailable; and
-        what ``documents`` and ``progress`` raise.
+        were taken or are there are not as many as they should be; DeploymentUnavailable; and
+        what ``source`` and ``progress`` raise.
         """
-        spec = stored.spec
+        spec = source.spec
         ahead = 0 if spec.capped else _BATCHES_AHEAD
         under_way: deque[Future[None]] = deque()
         count = 0
-        for batch in self._batches(stored):
+        for batch in self._batches(source):
             self._stop.check()
             count += batch.count
             under_way.append(
@@ -74,18 +85,19 @@ class Filler:
                 under_way.popleft().result()
         for future in under_way:
             future.result()
-        _require_count(spec, "came from the snapshot", count, stored.documents)
+        if source.documents is not None:
+            _require_count(spec, "came from the snapshot", count, source.documents)
         if not expires(spec):
             with translated(RestoreFailed, f"{spec.namespace} could not be counted"):
                 there = int(commands.command("count", name)["n"])
-            _require_count(spec, "are in the deployment", there, stored.documents)
+            _require_count(spec, "are in the deployment", there, count)
 
-    def _batches(self, stored: StoredCollection) -> Iterator[Batch]:
+    def _batches(self, source: Source) -> Iterator[Batch]:
         try:
-            yield from batches(self._documents(stored))
+            yield from batches(source.read())
         except MalformedBson as error:
             raise RestoreFailed(
-                f"What the snapshot has of {stored.spec.namespace} is not BSON: {error}"
+                f"What the snapshot has of {source.spec.namespace} is not BSON: {error}"
             ) from error
 
     def _insert(

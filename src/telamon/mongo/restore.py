@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from telamon.errors import RestoreFailed
-from telamon.model.manifest import CollectionKind, CollectionSpec, StoredCollection
+from telamon.model.manifest import CollectionKind, CollectionSpec
 from telamon.mongo.catalog import uuid_of
 from telamon.mongo.connect import Client, translated
 from telamon.mongo.create import create, create_indexes
-from telamon.mongo.fill import Documents, Filler, Progress
+from telamon.mongo.fill import Filler, Progress, Source
 from telamon.mongo.journal import Journal, Milestone
 from telamon.mongo.parallel import Stop, run_all
 from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
@@ -26,13 +26,12 @@ _WRITES_BY_UUID = 17  # as a wire version
 class Restore:
     """One restore job's work on its target.
 
-    ``documents`` yields a collection's documents in natural order, in pieces of whole documents.
-    ``progress`` is told of documents and bytes as they are added. Both are called from several
-    threads at once. ``confirm`` is called just before shadows are dropped, and before each step
+    ``progress`` is told of documents and bytes as they are added. It and the reading of ``sources``
+    are called from several threads at once. ``confirm`` is called just before shadows are dropped, and before each step
     of the swap. What they raise comes out as it is.
 
     Every method may be run again after it failed or was killed, also by another Restore with the
-    same ``job_id`` and ``collections``. Only one job at a time may work on a deployment.
+    same ``job_id`` and ``sources``. Only one job at a time may work on a deployment.
     """
 
     def __init__(
@@ -40,16 +39,14 @@ class Restore:
         client: Client,
         *,
         job_id: str,
-        collections: Sequence[StoredCollection],
-        documents: Documents,
+        sources: Sequence[Source],
         progress: Progress,
         confirm: Callable[[], None] = lambda: None,
         parallel: int = 2,
     ) -> None:
         self._client = client
         self._job_id = job_id
-        self._collections = sorted(collections, key=lambda stored: stored.spec.namespace)
-        self._documents = documents
+        self._sources = sorted(sources, key=lambda source: source.spec.namespace)
         self._progress = progress
         self._confirm = confirm
         self._parallel = parallel
@@ -64,9 +61,9 @@ class Restore:
         DeploymentUnavailable when it stops answering; then the target is as it was but for shadows.
         """
         numbered = [
-            (number, stored)
-            for number, stored in enumerate(self._collections)
-            if _has_shadow(stored.spec)
+            (number, source)
+            for number, source in enumerate(self._sources)
+            if _has_shadow(source.spec)
         ]
         # The largest first, so that none is left to run alone at the end.
         numbered.sort(key=lambda one: -one[1].size_bytes)
@@ -80,9 +77,9 @@ class Restore:
         with self._filler(stop) as filler:
             tasks = [partial(self._load_collection, *one, filler) for one in numbered]
             tasks += [
-                partial(self._prove_readable, stored, stop)
-                for stored in self._collections
-                if stored.chunks and not _has_shadow(stored.spec)
+                partial(self._prove_readable, source, stop)
+                for source in self._sources
+                if source.size_bytes and not _has_shadow(source.spec)
             ]
             run_all(tasks, parallel=self._parallel, stop=stop)
         with translated(RestoreFailed):
@@ -108,9 +105,7 @@ class Restore:
             )
         with translated(RestoreFailed), self._filler(Stop()) as filler:
             self._journal.begin()
-            swap = Swap(
-                self._client, job_id=self._job_id, collections=self._collections, filler=filler
-            )
+            swap = Swap(self._client, job_id=self._job_id, sources=self._sources, filler=filler)
             for step in swap.steps():
                 self._confirm()
                 step()
@@ -125,17 +120,17 @@ class Restore:
             drop_shadows_of_job(self._client, self._job_id)
 
     def _filler(self, stop: Stop) -> Filler:
-        return Filler(self._documents, self._progress, parallel=self._parallel, stop=stop)
+        return Filler(self._progress, parallel=self._parallel, stop=stop)
 
-    def _load_collection(self, number: int, stored: StoredCollection, filler: Filler) -> None:
-        commands = self._client[stored.spec.namespace.database]
+    def _load_collection(self, number: int, source: Source, filler: Filler) -> None:
+        commands = self._client[source.spec.namespace.database]
         name = shadow_name(self._job_id, number)
         with translated(RestoreFailed):
-            create(commands, name, stored.spec)
+            create(commands, name, source.spec)
             uuid = uuid_of(commands, name) if self._knows_uuids() else None
             # Before the indexes: one with a time to live would have documents deleted.
-            filler.fill(commands, name, stored, uuid)
-            create_indexes(commands, name, stored.spec)
+            filler.fill(commands, name, source, uuid)
+            create_indexes(commands, name, source.spec)
         self._progress(0, 0, 1)
 
     def _knows_uuids(self) -> bool:
@@ -146,9 +141,9 @@ class Restore:
         """
         return int(self._client.admin.command("hello")["maxWireVersion"]) >= _WRITES_BY_UUID
 
-    def _prove_readable(self, stored: StoredCollection, stop: Stop) -> None:
+    def _prove_readable(self, source: Source, stop: Stop) -> None:
         """What is damaged must show before the target's own collection is dropped for it."""
-        for _ in self._documents(stored):
+        for _ in source.read():
             stop.check()
 
 

@@ -10,11 +10,11 @@ from functools import partial
 from pymongo.errors import OperationFailure
 
 from telamon.errors import RestoreFailed
-from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace, StoredCollection
+from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.mongo.catalog import BUCKETS_PREFIX, UNREAD, list_collections
 from telamon.mongo.connect import Client
 from telamon.mongo.create import create, create_indexes
-from telamon.mongo.fill import Filler
+from telamon.mongo.fill import Filler, Source
 from telamon.mongo.shadow import SHADOW_PREFIX, shadow_name, user_databases
 from telamon.mongo.write import IN_MEMORY, drop
 
@@ -27,37 +27,37 @@ _NAMESPACE_EXISTS = 48
 
 
 class Swap:
-    """The steps of a swap. ``collections`` in the order in which they were loaded."""
+    """The steps of a swap. ``sources`` in the order in which they were loaded."""
 
     def __init__(
         self,
         client: Client,
         *,
         job_id: str,
-        collections: Sequence[StoredCollection],
+        sources: Sequence[Source],
         filler: Filler,
     ) -> None:
         self._client = client
         self._job_id = job_id
-        self._collections = collections
+        self._sources = sources
         self._filler = filler
-        self._wanted = {stored.spec.namespace for stored in collections}
+        self._wanted = {source.spec.namespace for source in sources}
 
     def steps(self) -> list[Step]:
         """All there is to do, in order. A step raises PyMongo's errors and RestoreFailed."""
         rename: list[Step] = []
         rebuild: list[Step] = []
         views: list[Step] = []
-        for number, stored in enumerate(self._collections):
-            match stored.spec.kind:
+        for number, source in enumerate(self._sources):
+            match source.spec.kind:
                 case CollectionKind.VIEW:
-                    views.append(partial(self._replace_view, stored.spec))
+                    views.append(partial(self._replace_view, source.spec))
                 case CollectionKind.TIMESERIES:
-                    rebuild.append(partial(self._rebuild, stored))
-                case CollectionKind.COLLECTION if stored.spec.namespace.name == FUNCTIONS:
-                    rebuild.append(partial(self._replace_functions, stored))
+                    rebuild.append(partial(self._rebuild, source))
+                case CollectionKind.COLLECTION if source.spec.namespace.name == FUNCTIONS:
+                    rebuild.append(partial(self._replace_functions, source))
                 case CollectionKind.COLLECTION:
-                    rename.append(partial(self._rename, number, stored.spec.namespace))
+                    rename.append(partial(self._rename, number, source.spec.namespace))
         kept = {namespace.database for namespace in self._wanted}
         surplus: list[Step] = [partial(self._drop_surplus, database) for database in sorted(kept)]
         surplus.append(partial(self._drop_databases_but, kept))
@@ -81,23 +81,23 @@ class Swap:
             }
         )
 
-    def _rebuild(self, stored: StoredCollection) -> None:
-        namespace = stored.spec.namespace
+    def _rebuild(self, source: Source) -> None:
+        namespace = source.spec.namespace
         commands = self._client[namespace.database]
         self._drop(namespace)
-        create(commands, namespace.name, stored.spec)
-        self._filler.fill(commands, BUCKETS_PREFIX + namespace.name, stored)
-        create_indexes(commands, namespace.name, stored.spec)
+        create(commands, namespace.name, source.spec)
+        self._filler.fill(commands, BUCKETS_PREFIX + namespace.name, source)
+        create_indexes(commands, namespace.name, source.spec)
 
-    def _replace_functions(self, stored: StoredCollection) -> None:
-        commands = self._client[stored.spec.namespace.database]
+    def _replace_functions(self, source: Source) -> None:
+        commands = self._client[source.spec.namespace.database]
         try:
             commands.command("create", FUNCTIONS)
         except OperationFailure as error:
             if error.code != _NAMESPACE_EXISTS:
                 raise
         commands[FUNCTIONS].delete_many({})
-        self._filler.fill(commands, FUNCTIONS, stored)
+        self._filler.fill(commands, FUNCTIONS, source)
 
     def _drop_surplus(self, database: str) -> None:
         listed = list_collections(self._client[database])

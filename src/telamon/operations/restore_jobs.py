@@ -1,20 +1,8 @@
-"""Restore jobs: asked for, carried out, shown.
-
-Carrying one out (the job)::
-
-    1  load     every collection into a shadow namespace of the target, counted and indexed there
-    2  swap     each shadow takes its place in one rename; what the snapshot lacks is dropped
-    3  discard  what the job kept in the target for itself goes
-    4  finish
-
-Until 2 the target's own data is untouched. Killed in 1, the job loads again; killed in 2, the swap
-goes on where it was.
-"""
+"""Restore jobs: asked for, shown, cancelled. ``run_restore`` carries them out."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
 from sqlalchemy import Connection
 
 from telamon.clock import Clock
@@ -22,25 +10,17 @@ from telamon.errors import (
     CannotCancel,
     CannotRestoreToTarget,
     FeatureUnsupported,
-    RestoreFailed,
     RestoreNotPossible,
-    TelamonError,
     Unauthorized,
-    WorkerReplaced,
 )
 from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
-from telamon.jobs.worker import Steps
 from telamon.model.access import ApiKey
 from telamon.model.instance import Instance, InstanceKind, InstanceState
 from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.snapshot import Snapshot, SnapshotStatus
-from telamon.mongo.connect import Client, connected
-from telamon.mongo.restore import Restore
 from telamon.operations.access import authorize
-from telamon.operations.confirming import ALWAYS, Confirm, confirmed
-from telamon.operations.credentials import Credentials
 from telamon.operations.downloads import Downloads
 from telamon.operations.kinds import (
     RESTORE_CREATORS,
@@ -50,17 +30,11 @@ from telamon.operations.kinds import (
     restore_job_of,
     snapshot_of,
 )
-from telamon.operations.progress import Progress, unnoticed
-from telamon.repository.repository import Repository
 from telamon.state import instances
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
 RECORD_KEPT_DAYS = 365
-_ATTEMPTS_AT_MOST = 3
-_DISCARD_SECONDS = 2.0
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,104 +221,4 @@ class RestoreJobs:
             size_bytes_total=snapshot.size_bytes,
             namespaces_total=snapshot.namespaces_total,
             snapshot_finished_at=snapshot.finished_at,
-        )
-
-
-class RunRestore:
-    """The job that puts a snapshot back."""
-
-    def __init__(
-        self,
-        db: Database,
-        credentials: Credentials,
-        repository: Repository,
-        clock: Clock,
-        confirm: Confirm = ALWAYS,
-    ) -> None:
-        self._db = db
-        self._credentials = credentials
-        self._repository = repository
-        self._clock = clock
-        self._confirm = confirm
-
-    def run(self, subject_id: str, steps: Steps) -> None:
-        if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
-            return  # the worker ended after the job did
-        if steps("load", lambda: self._load(subject_id)):
-            return
-        steps("swap", lambda: self._swap(subject_id))
-        steps("discard", lambda: self._discard(subject_id))
-        self._db.transact(lambda tx: rows.finish(tx, subject_id, at=self._clock()))
-
-    def fail(self, subject_id: str, error: TelamonError) -> None:
-        job = self._db.look(lambda tx: rows.by_id(tx, subject_id))
-        if job.stage is RestoreStage.SWAPPING:
-            held = (
-                "The target may hold a mixture of its own data and the snapshot's; "
-                "restore once more, or restore another snapshot."
-            )
-        else:
-            held = "The target's own data is as it was."
-        self._discard(subject_id)
-        failure = f"{error.message} {held}"
-        self._db.transact(lambda tx: rows.fail(tx, subject_id, failure=failure, at=self._clock()))
-
-    def _load(self, restore_job_id: str) -> bool:
-        """True if there is nothing to do: it was cancelled at the last moment."""
-        attempt = self._db.transact(lambda tx: rows.start(tx, restore_job_id))
-        if attempt > _ATTEMPTS_AT_MOST:
-            raise RestoreFailed(
-                f"The worker ended {_ATTEMPTS_AT_MOST} times while it loaded this snapshot."
-            )
-        job, uri = self._find(restore_job_id)
-        if job.finished_at is not None:
-            return True
-        progress = Progress(self._db, restore_job_id)
-        with connected(uri) as client:
-            self._restore(client, job, progress).load()
-        return False
-
-    def _swap(self, restore_job_id: str) -> None:
-        job, uri = self._find(restore_job_id)
-        self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id))
-        with connected(uri) as client:
-            self._restore(client, job).swap()
-
-    def _discard(self, restore_job_id: str) -> None:
-        """Take the shadows away if the target lets us; if not, the next restore does."""
-        try:
-            job, uri = self._find(restore_job_id)
-            with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
-                self._restore(client, job).discard()
-        except WorkerReplaced:
-            raise  # they are another's
-        except TelamonError as error:
-            _log.warning(
-                "shadows_left",
-                action="discard_restore",
-                restore_job_id=restore_job_id,
-                reason=error.message,
-            )
-
-    def _find(self, restore_job_id: str) -> tuple[RestoreJob, str]:
-        def work(tx: Connection) -> tuple[RestoreJob, str]:
-            job = rows.by_id(tx, restore_job_id)
-            assert job.target_instance_id is not None
-            target = instances.by_id(tx, job.target_instance_id)
-            return job, self._credentials.uri(tx, target)
-
-        return self._db.look(work)
-
-    def _restore(
-        self, client: Client, job: RestoreJob, progress: Progress | None = None
-    ) -> Restore:
-        return Restore(
-            client,
-            job_id=job.id,
-            collections=self._repository.manifest(job.snapshot_id).collections,
-            documents=lambda stored: confirmed(
-                self._repository.documents(stored), lambda: self._confirm.lately(job.id)
-            ),
-            progress=progress.add if progress else unnoticed,
-            confirm=lambda: self._confirm(job.id),
         )

@@ -22,7 +22,7 @@ from telamon.operations.downloads import PrepareDownload
 from telamon.operations.instances import CreateInstance, DeleteInstance
 from telamon.operations.kept_snapshots import DeleteSnapshot
 from telamon.operations.managed_instances import ManagedInstances
-from telamon.operations.restore_jobs import RunRestore
+from telamon.operations.run_restore import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
 from telamon.server.chores import chores
