@@ -6,7 +6,7 @@ at role, existence and body.
 
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -112,14 +112,6 @@ def create_app(
     authentication = Authentication(
         services.access, tokens, secret=nonce_secret, clock=clock, random_bytes=secrets.token_bytes
     )
-    api = _Api(services, options, clock)
-    by_path: defaultdict[str, dict[str, Route]] = defaultdict(dict)
-    for route in ROUTES:
-        for surface in route.surfaces:
-            by_path[f"{surface.value}{route.path}"][route.method] = route
-    # Starlette tries one after the other: what is polled comes first.
-    paths = sorted(by_path, key=lambda path: not path.endswith(_POLLED))
-    routes = [api.mounted(path, by_path[path]) for path in paths]
     at_the_gate = OAuth(tokens, options.public_url, options.trusted_proxies)
     fetched = downloads.Downloads(services.download_files)
     watched = Probes(
@@ -129,7 +121,7 @@ def create_app(
     )
     application = Starlette(
         routes=[
-            *routes,
+            *_MOUNTED,
             *at_the_gate.routes(),
             *fetched.routes(),
             *watched.routes(),
@@ -139,6 +131,7 @@ def create_app(
         exception_handlers={HTTPException: _not_routed, Exception: _unexpected},
     )
     application.router.redirect_slashes = False
+    application.state.api = _Api(services, options, clock)
     return application
 
 
@@ -174,7 +167,7 @@ class _Gate:
 
 
 class _Api:
-    """Makes a Starlette endpoint of each path."""
+    """Answers for every route of one application."""
 
     def __init__(
         self,
@@ -192,18 +185,7 @@ class _Api:
             clock=clock,
         )
 
-    def mounted(self, path: str, methods: Mapping[str, Route]) -> StarletteRoute:
-        """``methods`` are the routes of one path."""
-
-        async def endpoint(request: Request) -> Response:
-            return await self._answer(request, methods[request.method])
-
-        mounted = StarletteRoute(path, endpoint, methods=list(methods))
-        assert mounted.methods is not None
-        mounted.methods.discard("HEAD")  # Atlas has no HEAD, and Starlette adds one to each GET
-        return mounted
-
-    async def _answer(self, request: Request, route: Route) -> Response:
+    async def answer(self, request: Request, route: Route) -> Response:
         surface = surface_of(request.url.path)
         parameters = paging.parse_query(request.url.query)
         caller: ApiKey = request.scope["telamon.caller"]
@@ -286,6 +268,29 @@ def surface_of(path: str) -> Surface:
     return Surface.V2
 
 
+def _mounted() -> Iterator[StarletteRoute]:
+    by_path: defaultdict[str, dict[str, Route]] = defaultdict(dict)
+    for route in ROUTES:
+        for surface in route.surfaces:
+            by_path[f"{surface.value}{route.path}"][route.method] = route
+    # Starlette tries one after the other: what is polled comes first.
+    for path in sorted(by_path, key=lambda path: not path.endswith(_POLLED)):
+        mounted = StarletteRoute(path, _endpoint(by_path[path]), methods=list(by_path[path]))
+        assert mounted.methods is not None
+        mounted.methods.discard("HEAD")  # Atlas has no HEAD, and Starlette adds one to each GET
+        yield mounted
+
+
+def _endpoint(methods: Mapping[str, Route]) -> Callable[[Request], Awaitable[Response]]:
+    """``methods`` are the routes of one path."""
+
+    async def endpoint(request: Request) -> Response:
+        api: _Api = request.app.state.api
+        return await api.answer(request, methods[request.method])
+
+    return endpoint
+
+
 async def _not_routed(request: Request, error: Exception) -> Response:
     """Starlette found no route for the path, or none for the method."""
     assert isinstance(error, HTTPException)
@@ -303,3 +308,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     del error
     parameters = paging.parse_query(request.url.query)
     return answers.of_error(TelamonError(), surface_of(request.url.path), parameters, [])
+
+
+_MOUNTED = tuple(_mounted())
+"""Of every application alike, and made once: it takes some milliseconds."""
