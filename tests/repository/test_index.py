@@ -8,6 +8,7 @@ from telamon.blobs.base import BlobInfo, BlobStore
 from telamon.blobs.memory import MemoryBlobStore
 from telamon.errors import IntegrityError, Unavailable
 from telamon.repository.codec import EncodedChunk, Encoding
+from telamon.repository.config import CONFIG_KEY
 from telamon.repository.index import Index, Location
 from telamon.repository.pack import FinishedPack, PackBuilder
 from tests.repository.samples import flip, keys, replace_blob
@@ -32,9 +33,16 @@ def location(pack: FinishedPack, offset: int) -> Location:
     return Location(pack_key=pack.key, offset=offset, stored_bytes=6, raw_bytes=6, encoding=0)
 
 
+def new_store() -> MemoryBlobStore:
+    """Of a repository, as far as an index asks."""
+    store = MemoryBlobStore()
+    store.put(CONFIG_KEY, b"there")
+    return store
+
+
 @pytest.fixture
 def store() -> WatchingStore:
-    return WatchingStore(MemoryBlobStore())
+    return WatchingStore(new_store())
 
 
 @pytest.fixture
@@ -96,7 +104,7 @@ def test_a_pack_that_is_put_during_a_listing_is_not_forgotten() -> None:
         """A writer puts a pack after the listing and before its end is known."""
 
         def __init__(self) -> None:
-            super().__init__(MemoryBlobStore())
+            super().__init__(new_store())
             self.index = Index(self)
 
         def list(self, prefix: str) -> Iterator[BlobInfo]:
@@ -115,7 +123,7 @@ def test_a_pack_that_is_deleted_after_the_listing_is_passed_over() -> None:
             self.inner.delete(key)
             return super().get_range(key, start, length)
 
-    store = Vanishing(MemoryBlobStore())
+    store = Vanishing(new_store())
     put_pack(store, ONE)
     index = Index(store)
     index.refresh()
@@ -178,9 +186,25 @@ def test_a_store_that_cannot_be_reached_is_no_damage() -> None:
         def get_range(self, key: str, start: int, length: int) -> bytes:
             raise Unavailable("The disk does not answer.")
 
-    inner = MemoryBlobStore()
+    inner = new_store()
     put_pack(inner, ONE)
     index = Index(Unreachable(inner))
     with pytest.raises(Unavailable):
         index.refresh()
     assert keys(inner) != []
+
+
+def test_a_repository_that_is_gone_is_unavailable_and_not_damaged() -> None:
+    store = new_store()
+    pack = put_pack(store, ONE)
+    index = Index(store)
+    index.refresh()
+    for key in (CONFIG_KEY, pack.key):
+        store.delete(key)
+
+    with pytest.raises(Unavailable, match="Is its disk mounted"):
+        index.locate(TWO)
+    with pytest.raises(Unavailable, match="Is its disk mounted"):
+        index.refresh()
+
+    assert index.find(ONE) is not None

@@ -11,6 +11,7 @@ Until 2 the target's own data is untouched. Killed in 1, the job loads again; ki
 goes on where it was.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -89,21 +90,21 @@ class RunRestore:
             return True
         progress = Progress(self._db, restore_job_id)
         with connected(uri) as client:
-            self._restore(client, job, progress).load()
+            self._restore(client, job, progress, sources=self._sources(job)).load()
         return False
 
     def _swap(self, restore_job_id: str) -> None:
         job, uri = self._find(restore_job_id)
         self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id))
         with connected(uri) as client:
-            self._restore(client, job).swap()
+            self._restore(client, job, sources=self._sources(job)).swap()
 
     def _discard(self, restore_job_id: str) -> None:
         """Take the shadows away if the target lets us; if not, the next restore does."""
         try:
             job, uri = self._find(restore_job_id)
             with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
-                self._restore(client, job).discard()
+                self._restore(client, job, sources=()).discard()  # also without the repository
         except WorkerReplaced:
             raise  # they are another's
         except TelamonError as error:
@@ -124,18 +125,24 @@ class RunRestore:
         return self._db.look(work)
 
     def _restore(
-        self, client: Client, job: RestoreJob, progress: Progress | None = None
+        self,
+        client: Client,
+        job: RestoreJob,
+        progress: Progress | None = None,
+        *,
+        sources: Sequence[Source],
     ) -> Restore:
         return Restore(
             client,
             job_id=job.id,
-            sources=[
-                self._source(job, stored)
-                for stored in self._repository.manifest(job.snapshot_id).collections
-            ],
+            sources=sources,
             progress=progress.add if progress else unnoticed,
             confirm=lambda: self._confirm(job.id),
         )
+
+    def _sources(self, job: RestoreJob) -> list[Source]:
+        manifest = self._repository.manifest(job.snapshot_id)
+        return [self._source(job, stored) for stored in manifest.collections]
 
     def _source(self, job: RestoreJob, stored: StoredCollection) -> Source:
         confirm = partial(self._confirm.lately, job.id)

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from telamon.errors import IntegrityError
+from telamon.blobs.base import BlobNotFound, BlobStore
+from telamon.errors import IntegrityError, Unavailable
 from telamon.repository.codec import CHUNK_KEY_BYTES
 from telamon.repository.cut import CutParameters
 from telamon.repository.record import decode_record, encode_record
@@ -61,6 +62,16 @@ def decode_config(blob: bytes) -> RepositoryConfig:
     if config.chunk_key is not None and len(config.chunk_key) != CHUNK_KEY_BYTES:
         raise IntegrityError(f"{_WHAT} holds no key of 32 bytes.")
     return config
+
+
+def require_present(store: BlobStore) -> None:
+    """Raise ``Unavailable`` where a repository was and is no more, as on a disk that nobody mounted."""
+    try:
+        store.size(CONFIG_KEY)
+    except BlobNotFound as error:
+        raise Unavailable(
+            "The repository is not where it was: its config is not there. Is its disk mounted?"
+        ) from error
 
 
 def _chunk_key(members: dict[str, Any]) -> bytes | None:

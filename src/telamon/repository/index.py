@@ -6,6 +6,7 @@ from threading import Lock
 
 from telamon.blobs.base import BlobInfo, BlobNotFound, BlobStore
 from telamon.errors import IntegrityError, UnknownFormat
+from telamon.repository.config import require_present
 from telamon.repository.pack import (
     FOOTER_BYTES,
     PACK_PREFIX,
@@ -56,9 +57,10 @@ class Index:
     def refresh(self) -> None:
         """Learn of packs that came and went. Reads the index of those not seen yet, only.
 
-        Raises ``Unavailable`` if the store does.
+        Raises ``Unavailable`` if the store does, or has no repository any more.
         """
         with self._refreshing:
+            require_present(self._store)
             with self._lock:
                 known = self._packs.keys() | self._unreadable.keys()
             listed = {
@@ -99,9 +101,13 @@ class Index:
             return [self._location(place) for place in self._copies.get(chunk_id, ())]
 
     def locate(self, chunk_id: bytes) -> Location:
-        """As ``find``; raises ``IntegrityError`` naming the chunk and every unreadable pack."""
+        """As ``find``; raises ``IntegrityError`` naming the chunk and every unreadable pack.
+
+        ``Unavailable`` where it is the whole repository that is gone.
+        """
         location = self.find(chunk_id)
         if location is None:
+            require_present(self._store)
             raise IntegrityError(
                 " ".join([f"Chunk {chunk_id.hex()} is in no readable pack.", *self._reasons()])
             )
