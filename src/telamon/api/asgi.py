@@ -40,6 +40,7 @@ from telamon.api import (
     organizations,
     origin,
     own,
+    own_restore_jobs,
     paging,
     path_params,
     probes,
@@ -84,6 +85,7 @@ ROUTES = (
     *clusters_schedule.ROUTES,
     *clusters_contents.ROUTES,
     *own.ROUTES,
+    *own_restore_jobs.ROUTES,
 )
 
 _OPEN_PATHS = oauth.PATHS | probes.PATHS | {openapi.PATH}

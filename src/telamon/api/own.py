@@ -11,7 +11,6 @@ from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.api.serverless_instances import InstanceName
 from telamon.model.access import PROJECT_BACKUP_MANAGERS, PROJECT_OWNERS
 from telamon.model.instance import InstanceKind
-from telamon.model.restore_job import RestoreJob
 from telamon.model.snapshot import Snapshot
 from telamon.operations.instances import VisibleInstance
 from telamon.operations.snapshots import DEFAULT_RETENTION_DAYS
@@ -64,23 +63,6 @@ class SnapshotView(Wire, kw_only=True, frozen=True):
     status: str
 
 
-class RestoreJobView(Wire, kw_only=True, frozen=True):
-    created_at: datetime
-    documents_restored: int
-    documents_total: int
-    failure: str | UnsetType = UNSET
-    finished_at: datetime | UnsetType = UNSET
-    id: str
-    namespaces_restored: int
-    namespaces_total: int
-    size_bytes_restored: int
-    size_bytes_total: int
-    snapshot_id: str
-    stage: str
-    target_cluster_name: str | UnsetType = UNSET
-    target_group_id: str | UnsetType = UNSET
-
-
 async def attach_instance(call: Call) -> Reply:
     """Protect a deployment that already runs."""
     await call.services.access.require(call.caller, call.group_id, PROJECT_OWNERS)
@@ -130,14 +112,6 @@ async def get_snapshot(call: Call) -> Reply:
     return Reply(body=_snapshot(found))
 
 
-async def get_restore_job(call: Call) -> Reply:
-    """With progress, and the reason of a failure."""
-    job = await call.services.restore_jobs.get(
-        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"]
-    )
-    return Reply(body=_restore_job(job))
-
-
 def _instance(view: VisibleInstance) -> InstanceView:
     return InstanceView(
         address=view.instance.address or UNSET,
@@ -170,25 +144,6 @@ def _snapshot(found: Snapshot) -> SnapshotView:
         size_bytes=found.size_bytes,
         snapshot_type=found.snapshot_type.value,
         status=found.status.value,
-    )
-
-
-def _restore_job(job: RestoreJob) -> RestoreJobView:
-    return RestoreJobView(
-        created_at=job.created_at,
-        documents_restored=job.documents,
-        documents_total=job.documents_total,
-        failure=job.failure or UNSET,
-        finished_at=job.finished_at or UNSET,
-        id=job.id,
-        namespaces_restored=job.namespaces,
-        namespaces_total=job.namespaces_total,
-        size_bytes_restored=job.size_bytes,
-        size_bytes_total=job.size_bytes_total,
-        snapshot_id=job.snapshot_id,
-        stage=job.stage.value,
-        target_cluster_name=job.target_cluster_name or UNSET,
-        target_group_id=job.target_group_id or UNSET,
     )
 
 
@@ -237,14 +192,5 @@ ROUTES = (
         handler=get_snapshot,
         answer=Answer(SnapshotView),
         surfaces=_OWN,
-    ),
-    Route(
-        operation_id="getRestoreJobDetails",
-        method="GET",
-        path=f"{_INSTANCE}/restoreJobs/{{restoreJobId}}",
-        handler=get_restore_job,
-        answer=Answer(RestoreJobView),
-        surfaces=_OWN,
-        listed_addresses_only=True,
     ),
 )

@@ -8,6 +8,7 @@ from telamon.cli.client import Client
 from telamon.cli.progress import Amount, Progress, Unit
 from telamon.config import load_client_settings
 from telamon.errors import RestoreFailed
+from telamon.model.restore_options import IndexFailures
 
 app = App(name="restore", help="Restore jobs.")
 
@@ -19,6 +20,7 @@ def start(
     *,
     target: str | None = None,
     target_group_id: str | None = None,
+    index_failures: IndexFailures = IndexFailures.FAIL,
     wait: bool = False,
 ) -> None:
     """Restore a snapshot in place of everything that the target holds, and print the job's id.
@@ -33,15 +35,17 @@ def start(
         The deployment to restore into; the same one if not given.
     target_group_id
         The target's project; the same one if not given.
+    index_failures
+        What happens when the target cannot build an index: the restore fails, or skips that index.
     wait
         Return when it is finished; fail, with the reason, if it fails.
     """
     with Client(load_client_settings()) as client:
-        job = client.atlas(
+        job = client.own(
             "POST",
-            f"/serverless/{name}/backup/restoreJobs",
+            f"/instances/{name}/restoreJobs",
             {
-                "deliveryType": "automated",
+                "indexFailures": index_failures.value,
                 "snapshotId": snapshot_id,
                 "targetClusterName": target or name,
                 "targetGroupId": target_group_id or client.group_id,

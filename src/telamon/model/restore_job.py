@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from telamon.model.restore_options import USUAL, RestoreOptions
+
 
 class DeliveryType(StrEnum):
     """How the data is delivered; words of the wire."""
@@ -71,6 +73,7 @@ class RestoreJob:
     namespaces_total: int = 0
     snapshot_finished_at: datetime | None = None
     """When the snapshot was done; None for jobs from before this was kept."""
+    options: RestoreOptions = USUAL
 
     @property
     def failed(self) -> bool:

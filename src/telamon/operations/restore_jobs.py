@@ -19,6 +19,7 @@ from telamon.model.access import ApiKey
 from telamon.model.instance import Instance, InstanceKind, InstanceState
 from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
+from telamon.model.restore_options import USUAL, RestoreOptions
 from telamon.model.snapshot import Snapshot, SnapshotStatus
 from telamon.operations.access import authorize
 from telamon.operations.downloads import Downloads
@@ -45,6 +46,7 @@ class NewRestoreJob:
     snapshot_id: str
     target_group_id: str
     target_cluster_name: str
+    options: RestoreOptions = USUAL
 
 
 class RestoreJobs:
@@ -221,4 +223,5 @@ class RestoreJobs:
             size_bytes_total=snapshot.size_bytes,
             namespaces_total=snapshot.namespaces_total,
             snapshot_finished_at=snapshot.finished_at,
+            options=new.options,
         )

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from telamon.errors import RestoreInProgress, RestoreJobNotFound
 from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
-from telamon.state import ended_jobs, instances
+from telamon.state import ended_jobs, instances, restore_options
 from telamon.state.ended_jobs import Counted, Outcome
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, restore_job
@@ -42,6 +42,7 @@ def insert(tx: Connection, new: RestoreJob) -> None:
                 documents_total=new.documents_total,
                 size_bytes_total=new.size_bytes_total,
                 namespaces_total=new.namespaces_total,
+                options=restore_options.to_json(new.options),
             )
         )
     except IntegrityError as error:
@@ -279,4 +280,5 @@ def _restore_job(row: "Row[tuple[object, ...]]") -> RestoreJob:
         namespaces=row.namespaces,
         namespaces_total=row.namespaces_total,
         snapshot_finished_at=from_seconds(row.snapshot_finished_at),
+        options=restore_options.from_json(row.options),
     )

@@ -303,6 +303,7 @@ restore_job = sa.Table(
     sa.Column("namespaces", sa.Integer, nullable=False, default=0, server_default="0"),
     sa.Column("namespaces_total", sa.Integer, nullable=False, default=0, server_default="0"),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("options", sa.JSON, nullable=False, server_default="{}"),  # those not usual
     sa.Index("restore_job_order", "instance_id", "sequence", unique=True),
     sa.Index("restore_job_snapshot", "snapshot_id"),
     _partial_index(

@@ -1,0 +1,131 @@
+"""Restore jobs on Telamon's own paths: with options that Atlas has no word for, of any kind of instance."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import UNSET, UnsetType
+
+from telamon.api.body import read_object
+from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
+from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId
+from telamon.ids import is_id
+from telamon.model.instance import is_instance_name
+from telamon.model.restore_job import DeliveryType, RestoreJob
+from telamon.model.restore_options import IndexFailures, RestoreOptions
+from telamon.operations.restore_jobs import NewRestoreJob
+
+
+class _IndexFailures(StrEnum):
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class _NewRestoreJob(Wire, kw_only=True, frozen=True):
+    """Without a target, back into the instance itself."""
+
+    index_failures: _IndexFailures = _IndexFailures.FAIL
+    snapshot_id: str
+    target_cluster_name: str | UnsetType = UNSET
+    target_group_id: str | UnsetType = UNSET
+
+
+class RestoreJobView(Wire, kw_only=True, frozen=True):
+    created_at: datetime
+    documents_restored: int
+    documents_total: int
+    failure: str | UnsetType = UNSET
+    finished_at: datetime | UnsetType = UNSET
+    id: str
+    namespaces_restored: int
+    namespaces_total: int
+    size_bytes_restored: int
+    size_bytes_total: int
+    snapshot_id: str
+    stage: str
+    target_cluster_name: str | UnsetType = UNSET
+    target_group_id: str | UnsetType = UNSET
+
+
+async def create_restore_job(call: Call) -> Reply:
+    """Queued when this answers."""
+    restore_jobs = call.services.restore_jobs
+    await restore_jobs.require_creator(call.caller, call.group_id, call.instance_name, None)
+    new = _wanted(call, await call.read_body())
+    job = await restore_jobs.create(call.caller, call.group_id, call.instance_name, new)
+    return Reply(status=201, body=_restore_job(job))
+
+
+async def get_restore_job(call: Call) -> Reply:
+    """With progress, and the reason of a failure."""
+    job = await call.services.restore_jobs.get(
+        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"]
+    )
+    return Reply(body=_restore_job(job))
+
+
+def _wanted(call: Call, data: bytes) -> NewRestoreJob:
+    body = read_object(data, _NewRestoreJob)
+    target_group_id = body.target_group_id or call.group_id
+    target_cluster_name = body.target_cluster_name or call.instance_name
+    if not is_id(body.snapshot_id):
+        raise InvalidAttribute("snapshotId")
+    if not is_id(target_group_id):
+        raise InvalidGroupId(target_group_id)
+    if not is_instance_name(target_cluster_name):
+        raise InvalidClusterName(target_cluster_name)
+    return NewRestoreJob(
+        delivery_type=DeliveryType.AUTOMATED,
+        snapshot_id=body.snapshot_id,
+        target_group_id=target_group_id,
+        target_cluster_name=target_cluster_name,
+        options=_options(body),
+    )
+
+
+def _options(body: _NewRestoreJob) -> RestoreOptions:
+    return RestoreOptions(index_failures=IndexFailures(body.index_failures.value))
+
+
+def _restore_job(job: RestoreJob) -> RestoreJobView:
+    return RestoreJobView(
+        created_at=job.created_at,
+        documents_restored=job.documents,
+        documents_total=job.documents_total,
+        failure=job.failure or UNSET,
+        finished_at=job.finished_at or UNSET,
+        id=job.id,
+        namespaces_restored=job.namespaces,
+        namespaces_total=job.namespaces_total,
+        size_bytes_restored=job.size_bytes,
+        size_bytes_total=job.size_bytes_total,
+        snapshot_id=job.snapshot_id,
+        stage=job.stage.value,
+        target_cluster_name=job.target_cluster_name or UNSET,
+        target_group_id=job.target_group_id or UNSET,
+    )
+
+
+_OWN = (Surface.OWN,)
+_RESTORE_JOBS = "/groups/{groupId}/instances/{instanceName}/restoreJobs"
+
+ROUTES = (
+    Route(
+        operation_id="startRestoreJob",
+        method="POST",
+        path=_RESTORE_JOBS,
+        handler=create_restore_job,
+        answer=Answer(RestoreJobView, status=201),
+        body=_NewRestoreJob,
+        surfaces=_OWN,
+        listed_addresses_only=True,
+    ),
+    Route(
+        operation_id="getRestoreJobDetails",
+        method="GET",
+        path=f"{_RESTORE_JOBS}/{{restoreJobId}}",
+        handler=get_restore_job,
+        answer=Answer(RestoreJobView),
+        surfaces=_OWN,
+        listed_addresses_only=True,
+    ),
+)

@@ -1,0 +1,68 @@
+"""Restore jobs on Telamon's own paths."""
+
+import httpx
+import pytest
+
+from telamon.model.instance import Instance
+from telamon.model.restore_options import USUAL, IndexFailures, RestoreOptions
+from telamon.state import restore_jobs
+from tests.api.routes.backups import add_snapshot
+from tests.api.routes.world import GROUP, MISSING_ID, OWN, SNAPSHOT_ID, World
+
+JOBS = f"{OWN}/groups/{GROUP}/instances/orders/restoreJobs"
+
+
+@pytest.fixture(autouse=True)
+def _source(world: World, orders: Instance) -> None:
+    """An instance with a completed snapshot."""
+    add_snapshot(world, orders)
+
+
+def options_of(world: World, answer: httpx.Response) -> RestoreOptions:
+    return world.db.look(lambda tx: restore_jobs.by_id(tx, answer.json()["id"])).options
+
+
+async def test_a_snapshot_alone_is_restored_into_its_own_instance(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    answer = await client.post(JOBS, json={"snapshotId": SNAPSHOT_ID})
+
+    body = answer.json()
+    assert (answer.status_code, body["stage"]) == (201, "queued")
+    assert (body["targetClusterName"], body["targetGroupId"]) == ("orders", GROUP)
+    assert (await client.get(f"{JOBS}/{body['id']}")).json() == body
+    assert options_of(world, answer) == USUAL
+
+
+async def test_options_are_kept(world: World, client: httpx.AsyncClient) -> None:
+    answer = await client.post(JOBS, json={"snapshotId": SNAPSHOT_ID, "indexFailures": "skip"})
+
+    assert options_of(world, answer) == RestoreOptions(index_failures=IndexFailures.SKIP)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"snapshotId": None}, "MISSING_ATTRIBUTE"),
+        ({"snapshotId": "x"}, "INVALID_ATTRIBUTE"),
+        ({"targetGroupId": "x"}, "INVALID_GROUP_ID"),
+        ({"targetClusterName": "a b"}, "CLUSTER_NAME_INVALID"),
+        ({"indexFailures": "ignore"}, "INVALID_ENUM_VALUE"),
+        ({"deliveryType": "automated"}, "INVALID_ATTRIBUTE"),
+    ],
+)
+async def test_a_body_that_cannot_be_meant_is_refused(
+    client: httpx.AsyncClient, changes: dict[str, object], code: str
+) -> None:
+    body = {"snapshotId": SNAPSHOT_ID, **changes}
+    answer = await client.post(
+        JOBS, json={name: value for name, value in body.items() if value is not None}
+    )
+
+    assert answer.json()["errorCode"] == code
+
+
+async def test_a_snapshot_that_is_not_there_is_not_found(client: httpx.AsyncClient) -> None:
+    answer = await client.post(JOBS, json={"snapshotId": MISSING_ID})
+
+    assert answer.status_code == 404
