@@ -17,6 +17,7 @@ CLIENT_COMMANDS = [
     ("snapshot", "list", "x"),
     ("snapshot", "take", "x"),
     ("restore", "list", "x"),
+    ("restore", "show", "x", "65f0000000000000000000e0"),
     ("restore", "start", "x", "65f0000000000000000000d0"),
 ]
 

@@ -154,18 +154,25 @@ def test_the_same_page_on_v2_has_its_media_type(server: Server, shop: str) -> No
     assert answer.headers["content-type"] == "application/vnd.atlas.2023-01-01+json;charset=utf-8"
 
 
+@pytest.mark.usefixtures("snapshot_id")
 def test_the_command_line_takes_lists_and_restores(server: Server, shop: str) -> None:
     taken = telamon("snapshot", "take", "shop", "--wait", **server.environment)
     listed = telamon("snapshot", "list", "shop", **server.environment)
     taken_id = taken.stdout.split()[0]
     restored = telamon("restore", "start", "shop", taken_id, "--wait", **server.environment)
     jobs = telamon("restore", "list", "shop", **server.environment)
+    job_id = restored.stdout.split()[0]
+    shown = telamon("restore", "show", "shop", job_id, **server.environment)
 
     assert "completed at" in taken.stdout
     assert listed.stdout.splitlines()[0].startswith(f"{taken_id}  completed  ")
     assert restored.stdout.splitlines()[-1].startswith("finished at ")
     assert ": 1000 documents, " in restored.stdout.splitlines()[-1]
-    assert jobs.stdout.splitlines()[0].split()[:2] == [restored.stdout.split()[0], "finished"]
+    assert jobs.stdout.splitlines()[0].split()[:2] == [job_id, "finished"]
+    summary, *namespaces = shown.stdout.splitlines()
+    assert summary.startswith(f"{job_id}  finished  ")
+    assert "1000 of 1000 documents" in summary
+    assert [line.split()[:3] for line in namespaces] == [["shop.orders", "1000", "documents,"]]
 
 
 def test_an_attached_deployment_keeps_its_password_to_itself(

@@ -1,16 +1,19 @@
 """The job that puts a snapshot back, on real deployments."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import pytest
+from blake3 import blake3
 
 from telamon.errors import RestoreFailed, TelamonError, Unavailable
 from telamon.jobs.worker import Steps
+from telamon.model.manifest import StoredCollection
 from telamon.model.restore_job import RestoreStage
 from telamon.operations.run_restore import RunRestore
-from telamon.state import restore_jobs
+from telamon.repository.repository import Repository
+from telamon.state import restore_evidence, restore_jobs
 from tests.conftest import Mongod, drop_user_databases
 from tests.operations.conftest import World
 from tests.operations.crashes import (
@@ -22,7 +25,7 @@ from tests.operations.crashes import (
     twice,
 )
 from tests.repository.wrapped_stores import CrashError
-from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT
+from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT, clock
 
 T = TypeVar("T")
 DOCUMENTS = 321  # what ``fill`` puts in
@@ -135,7 +138,7 @@ def test_a_crash_at_any_point_of_any_step_is_made_up_for(
 def test_a_crash_at_any_transaction_is_made_up_for(
     asked: World, source: Mongod, target: Mongod, after: bool
 ) -> None:
-    """Of which there are: the start, one for progress, the swap, the end."""
+    """Of which there are: the start, progress, the evidence of three namespaces, the swap, the end."""
     for at in itertools.count(1):
         ask_again(asked, target)
         db = CrashingDatabase(asked.db, at=at, after=after)
@@ -150,7 +153,7 @@ def test_a_crash_at_any_transaction_is_made_up_for(
         require_finished(asked)
         if not crashed:
             break
-    assert at == 5
+    assert at == 8
 
 
 def test_until_the_swap_the_targets_own_data_is_untouched(asked: World, target: Mongod) -> None:
@@ -269,6 +272,43 @@ def test_a_damaged_pack_fails_the_restore_before_the_swap(asked: World, target: 
 
     assert asked.restore_job().failure == caught.value.message + UNTOUCHED
     assert hashes(target.client) == before
+
+
+class MeddlingRepository(Repository):
+    """Between the chunks, which are proven, and the insert commands a value changes."""
+
+    def documents(self, stored: StoredCollection) -> Generator[bytes]:
+        for piece in super().documents(stored):
+            yield piece.replace(b"source 7", b"source 8")
+
+
+def test_documents_that_changed_on_their_way_fail_the_restore_and_are_named(
+    asked: World, target: Mongod
+) -> None:
+    before = hashes(target.client)
+    repository = MeddlingRepository.open(asked.store)
+    handler = RunRestore(asked.db, asked.credentials, repository, clock)
+
+    failure = run_to_failure(handler, plainly)
+
+    assert failure.startswith("What was to be inserted into shop.people is not what the snapshot's")
+    assert asked.restore_job().failure == failure + UNTOUCHED
+    assert hashes(target.client) == before
+
+
+def test_the_evidence_is_what_the_manifest_says(asked: World) -> None:
+    asked.restore_handler().run(JOB, plainly)
+    repository = Repository.open(asked.store)
+
+    found = asked.db.look(lambda tx: restore_evidence.page(tx, JOB, limit=9, offset=0)).items
+
+    stored = repository.manifest(SNAPSHOT).collections
+    assert [(one.namespace, one.documents, one.size_bytes, one.indexes) for one in found] == [
+        (one.spec.namespace, one.documents, one.size_bytes, len(one.spec.indexes))
+        for one in sorted(stored, key=lambda one: one.spec.namespace)
+    ]
+    ids = b"".join(chunk.chunk_id for chunk in stored[0].chunks)
+    assert found[0].content_hash == blake3(ids, key=repository.keys.chunk_key).hexdigest()
 
 
 def test_a_restore_that_has_failed_is_not_done_any_more(asked: World, target: Mongod) -> None:

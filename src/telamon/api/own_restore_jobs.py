@@ -10,6 +10,7 @@ from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
 from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId
 from telamon.ids import is_id
 from telamon.model.instance import is_instance_name
+from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import DeliveryType, RestoreJob
 from telamon.model.restore_options import IndexFailures, RestoreOptions
 from telamon.operations.restore_jobs import NewRestoreJob
@@ -46,6 +47,25 @@ class RestoreJobView(Wire, kw_only=True, frozen=True):
     target_group_id: str | UnsetType = UNSET
 
 
+class SkippedIndexView(Wire, kw_only=True, frozen=True):
+    definition: str
+    name: str
+    reason: str
+
+
+class RestoredNamespaceView(Wire, kw_only=True, frozen=True):
+    """``skippedIndexes`` only where there are any, ``contentHash`` not of a view."""
+
+    content_hash: str | UnsetType = UNSET
+    documents: int
+    indexes: int
+    kind: str
+    namespace: str
+    seconds: float
+    size_bytes: int
+    skipped_indexes: list[SkippedIndexView] | UnsetType = UNSET
+
+
 async def create_restore_job(call: Call) -> Reply:
     """Queued when this answers."""
     restore_jobs = call.services.restore_jobs
@@ -61,6 +81,19 @@ async def get_restore_job(call: Call) -> Reply:
         call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"]
     )
     return Reply(body=_restore_job(job))
+
+
+async def list_namespaces(call: Call) -> Reply:
+    """What has been proven of each namespace so far, by name."""
+    page = await call.services.restore_jobs.namespaces(
+        call.caller,
+        call.group_id,
+        call.instance_name,
+        call.path_params["restoreJobId"],
+        limit=call.page.items_per_page,
+        offset=call.page.offset,
+    )
+    return call.listed([_namespace(found) for found in page.items], page.total)
 
 
 def _wanted(call: Call, data: bytes) -> NewRestoreJob:
@@ -105,6 +138,23 @@ def _restore_job(job: RestoreJob) -> RestoreJobView:
     )
 
 
+def _namespace(found: NamespaceEvidence) -> RestoredNamespaceView:
+    skipped = [
+        SkippedIndexView(definition=each.definition, name=each.name, reason=each.reason)
+        for each in found.skipped_indexes
+    ]
+    return RestoredNamespaceView(
+        content_hash=found.content_hash or UNSET,
+        documents=found.documents,
+        indexes=found.indexes,
+        kind=found.kind.value,
+        namespace=str(found.namespace),
+        seconds=found.seconds,
+        size_bytes=found.size_bytes,
+        skipped_indexes=skipped or UNSET,
+    )
+
+
 _OWN = (Surface.OWN,)
 _RESTORE_JOBS = "/groups/{groupId}/instances/{instanceName}/restoreJobs"
 
@@ -125,6 +175,15 @@ ROUTES = (
         path=f"{_RESTORE_JOBS}/{{restoreJobId}}",
         handler=get_restore_job,
         answer=Answer(RestoreJobView),
+        surfaces=_OWN,
+        listed_addresses_only=True,
+    ),
+    Route(
+        operation_id="listRestoredNamespaces",
+        method="GET",
+        path=f"{_RESTORE_JOBS}/{{restoreJobId}}/namespaces",
+        handler=list_namespaces,
+        answer=Answer(RestoredNamespaceView, is_list=True),
         surfaces=_OWN,
         listed_addresses_only=True,
     ),

@@ -1,7 +1,8 @@
 """What commands ask a running server, over HTTP with digest, as any other client would."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from telamon.config import ClientSettings
 from telamon.errors import Conflict, Forbidden, InvalidRequest, NotFound, TelamonError, Unavailable
 
 _ACCEPT = "application/vnd.atlas.2023-01-01+json"
+_PAGE = 500
 _POLL_SECONDS = 0.5
 _EXIT_CODES = {
     400: InvalidRequest.exit_code,
@@ -69,6 +71,15 @@ class Client:
     def own(self, method: str, path: str, body: object = None) -> Any:
         """A call below the project on Telamon's own paths."""
         return self._call(method, f"/api/telamon/v1/groups/{self._group_id}{path}", body)
+
+    def own_list(self, path: str) -> Iterator[Any]:
+        """Every item of a list on Telamon's own paths, page by page."""
+        for number in itertools.count(1):
+            query = f"?pageNum={number}&itemsPerPage={_PAGE}"
+            items = self.own("GET", path + query)["results"]
+            yield from items
+            if len(items) < _PAGE:
+                return
 
     def follow(self, path: str, is_done: Callable[[Any], bool], tell: Callable[[Any], None]) -> Any:
         """Ask Telamon's own ``path`` until ``is_done``, telling each answer; returns the last."""

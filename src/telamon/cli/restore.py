@@ -83,6 +83,35 @@ def list_(name: str) -> None:
             print(f"{job['id']}  {_outcome(job)}  {job['snapshotId']}  {_delivery(job)}")
 
 
+@app.command
+def show(name: str, job_id: str) -> None:
+    """How a restore job stands, and what it has proven of each namespace so far.
+
+    Parameters
+    ----------
+    name
+        The deployment whose snapshot it restores.
+    job_id
+        Which job.
+    """
+    with Client(load_client_settings()) as client:
+        job = client.own("GET", f"/instances/{name}/restoreJobs/{job_id}")
+        print(
+            f"{job['id']}  {job['stage']}  {job['namespacesRestored']} of {job['namespacesTotal']} "
+            f"namespaces, {job['documentsRestored']} of {job['documentsTotal']} documents, "
+            f"{job['sizeBytesRestored']} of {job['sizeBytesTotal']} bytes"
+        )
+        if "failure" in job:
+            print(job["failure"])
+        for found in client.own_list(f"/instances/{name}/restoreJobs/{job_id}/namespaces"):
+            print(
+                f"{found['namespace']}  {found['documents']} documents, {found['sizeBytes']} bytes, "
+                f"{found['indexes']} indexes, {found['seconds']} s  {found.get('contentHash', '-')}"
+            )
+            for skipped in found.get("skippedIndexes", ()):
+                print(f"  without the index {skipped['definition']}: {skipped['reason']}")
+
+
 def _amounts(job: dict[str, Any]) -> tuple[Amount, ...]:
     return (
         Amount(Unit.BYTES, job["sizeBytesRestored"], job["sizeBytesTotal"]),

@@ -3,14 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from bson.binary import Binary
 from pymongo.errors import OperationFailure
 
-from telamon.errors import RestoreFailed
+from telamon.errors import IntegrityError, RestoreFailed
 from telamon.model.manifest import CollectionSpec
 from telamon.mongo.connect import translated
 from telamon.mongo.create import expires
@@ -25,18 +26,73 @@ _BATCHES_AHEAD = 2
 _UUID_MISMATCH = 361  # the server's code where the collection of a name is another, or none
 
 
+class Verifier(Protocol):
+    """Hashes the documents of one collection, in order, and knows what should come of it."""
+
+    def update(self, documents: bytes) -> None:
+        """Raises IntegrityError as soon as it knows that these are not the right ones."""
+        ...
+
+    def finish(self) -> str:
+        """The hash of all of them, hexadecimal. Raises IntegrityError if they are not all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A collection that a restore makes, and where its documents come from.
 
     ``read`` yields them in natural order, in pieces of whole documents; it may be called again.
-    ``documents`` is how many come, None where nobody knows before.
+    ``documents`` is how many come, None where nobody knows before. ``verifier`` makes one for what
+    ``read`` yields; without it, nothing is hashed.
     """
 
     spec: CollectionSpec
     documents: int | None
     size_bytes: int
     read: Callable[[], Iterator[bytes]]
+    verifier: Callable[[], Verifier] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What was put into a collection. ``content_hash`` is None of a source without a verifier."""
+
+    documents: int
+    size_bytes: int
+    content_hash: str | None
+
+
+EMPTY = Filled(documents=0, size_bytes=0, content_hash=None)
+
+
+class Verification:
+    """The verifier of a source, if it has one. What it raises is RestoreFailed, with the namespace."""
+
+    def __init__(self, source: Source) -> None:
+        self._namespace = source.spec.namespace
+        self._verifier = source.verifier() if source.verifier else None
+
+    def update(self, documents: bytes) -> None:
+        if self._verifier is not None:
+            with self._named():
+                self._verifier.update(documents)
+
+    def finish(self) -> str | None:
+        if self._verifier is None:
+            return None
+        with self._named():
+            return self._verifier.finish()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise RestoreFailed(
+                f"What was to be inserted into {self._namespace} is not what the snapshot's "
+                f"manifest tells of: {error.message}"
+            ) from error
 
 
 class Filler:
@@ -63,34 +119,40 @@ class Filler:
 
     def fill(
         self, commands: Commands, name: str, source: Source, uuid: Binary | None = None
-    ) -> None:
+    ) -> Filled:
         """Insert the documents of ``source`` into the empty collection ``name``, if it has the ``uuid``.
 
         A capped collection gets them one batch after the other, since its order is part of what it
-        holds. Raises RestoreFailed when the server refuses one, or when the documents that came,
-        were taken or are there are not as many as they should be; DeploymentUnavailable; and
-        what ``source`` and ``progress`` raise.
+        holds. Raises RestoreFailed when the server refuses one, when the documents that came,
+        were taken or are there are not as many as they should be, or when what was handed to the
+        server has not the hash that it should have; DeploymentUnavailable; and what ``source`` and
+        ``progress`` raise.
         """
         spec = source.spec
+        verification = Verification(source)
         ahead = 0 if spec.capped else _BATCHES_AHEAD
         under_way: deque[Future[None]] = deque()
-        count = 0
+        count = size_bytes = 0
         for batch in self._batches(source):
             self._stop.check()
             count += batch.count
+            size_bytes += len(batch.documents)
             under_way.append(
                 self._inserters.submit(self._insert, commands, name, spec, batch, uuid)
             )
+            verification.update(batch.documents)  # while it is inserted
             while len(under_way) > ahead:
                 under_way.popleft().result()
         for future in under_way:
             future.result()
+        content_hash = verification.finish()
         if source.documents is not None:
             _require_count(spec, "came from the snapshot", count, source.documents)
         if not expires(spec):
             with translated(RestoreFailed, f"{spec.namespace} could not be counted"):
                 there = int(commands.command("count", name)["n"])
             _require_count(spec, "are in the deployment", there, count)
+        return Filled(documents=count, size_bytes=size_bytes, content_hash=content_hash)
 
     def _batches(self, source: Source) -> Iterator[Batch]:
         try:

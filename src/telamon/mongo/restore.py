@@ -14,7 +14,8 @@ from telamon.model.manifest import CollectionKind, CollectionSpec
 from telamon.mongo.catalog import uuid_of
 from telamon.mongo.connect import Client, translated
 from telamon.mongo.create import create, create_indexes
-from telamon.mongo.fill import Filler, Progress, Source
+from telamon.mongo.evidence import Evidence, Stopwatch, count_indexes, unrecorded
+from telamon.mongo.fill import Filler, Progress, Source, Verification
 from telamon.mongo.journal import Journal, Milestone
 from telamon.mongo.parallel import Stop, run_all
 from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
@@ -26,9 +27,10 @@ _WRITES_BY_UUID = 17  # as a wire version
 class Restore:
     """One restore job's work on its target.
 
-    ``progress`` is told of documents and bytes as they are added. It and the reading of ``sources``
-    are called from several threads at once. ``confirm`` is called just before shadows are dropped, and before each step
-    of the swap. What they raise comes out as it is.
+    ``progress`` is told of documents and bytes as they are added, ``evidence`` of each namespace
+    that is done: when its shadow is complete, or in the swap if it has none. They and the reading of
+    ``sources`` are called from several threads at once. ``confirm`` is called just before shadows
+    are dropped, and before each step of the swap. What they raise comes out as it is.
 
     Every method may be run again after it failed or was killed, also by another Restore with the
     same ``job_id`` and ``sources``. Only one job at a time may work on a deployment.
@@ -41,6 +43,7 @@ class Restore:
         job_id: str,
         sources: Sequence[Source],
         progress: Progress,
+        evidence: Evidence = unrecorded,
         confirm: Callable[[], None] = lambda: None,
         parallel: int = 2,
     ) -> None:
@@ -48,6 +51,7 @@ class Restore:
         self._job_id = job_id
         self._sources = sorted(sources, key=lambda source: source.spec.namespace)
         self._progress = progress
+        self._evidence = evidence
         self._confirm = confirm
         self._parallel = parallel
         self._journal = Journal(client, job_id)
@@ -105,7 +109,13 @@ class Restore:
             )
         with translated(RestoreFailed), self._filler(Stop()) as filler:
             self._journal.begin()
-            swap = Swap(self._client, job_id=self._job_id, sources=self._sources, filler=filler)
+            swap = Swap(
+                self._client,
+                job_id=self._job_id,
+                sources=self._sources,
+                filler=filler,
+                evidence=self._evidence,
+            )
             for step in swap.steps():
                 self._confirm()
                 step()
@@ -125,12 +135,15 @@ class Restore:
     def _load_collection(self, number: int, source: Source, filler: Filler) -> None:
         commands = self._client[source.spec.namespace.database]
         name = shadow_name(self._job_id, number)
+        watch = Stopwatch()
         with translated(RestoreFailed):
             create(commands, name, source.spec)
             uuid = uuid_of(commands, name) if self._knows_uuids() else None
             # Before the indexes: one with a time to live would have documents deleted.
-            filler.fill(commands, name, source, uuid)
+            filled = filler.fill(commands, name, source, uuid)
             create_indexes(commands, name, source.spec)
+            found = watch.evidence(source.spec, filled, indexes=count_indexes(commands, name))
+        self._evidence(found)
         self._progress(0, 0, 1)
 
     def _knows_uuids(self) -> bool:
@@ -143,8 +156,11 @@ class Restore:
 
     def _prove_readable(self, source: Source, stop: Stop) -> None:
         """What is damaged must show before the target's own collection is dropped for it."""
-        for _ in source.read():
+        verification = Verification(source)
+        for piece in source.read():
             stop.check()
+            verification.update(piece)
+        verification.finish()
 
 
 def _has_shadow(spec: CollectionSpec) -> bool:

@@ -14,7 +14,8 @@ from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.mongo.catalog import BUCKETS_PREFIX, UNREAD, list_collections
 from telamon.mongo.connect import Client
 from telamon.mongo.create import create, create_indexes
-from telamon.mongo.fill import Filler, Source
+from telamon.mongo.evidence import Evidence, Stopwatch, count_indexes
+from telamon.mongo.fill import EMPTY, Filler, Source
 from telamon.mongo.shadow import SHADOW_PREFIX, shadow_name, user_databases
 from telamon.mongo.write import IN_MEMORY, drop
 
@@ -36,11 +37,13 @@ class Swap:
         job_id: str,
         sources: Sequence[Source],
         filler: Filler,
+        evidence: Evidence,
     ) -> None:
         self._client = client
         self._job_id = job_id
         self._sources = sources
         self._filler = filler
+        self._evidence = evidence
         self._wanted = {source.spec.namespace for source in sources}
 
     def steps(self) -> list[Step]:
@@ -84,20 +87,26 @@ class Swap:
     def _rebuild(self, source: Source) -> None:
         namespace = source.spec.namespace
         commands = self._client[namespace.database]
+        watch = Stopwatch()
         self._drop(namespace)
         create(commands, namespace.name, source.spec)
-        self._filler.fill(commands, BUCKETS_PREFIX + namespace.name, source)
+        filled = self._filler.fill(commands, BUCKETS_PREFIX + namespace.name, source)
         create_indexes(commands, namespace.name, source.spec)
+        indexes = count_indexes(commands, namespace.name)
+        self._evidence(watch.evidence(source.spec, filled, indexes=indexes))
 
     def _replace_functions(self, source: Source) -> None:
         commands = self._client[source.spec.namespace.database]
+        watch = Stopwatch()
         try:
             commands.command("create", FUNCTIONS)
         except OperationFailure as error:
             if error.code != _NAMESPACE_EXISTS:
                 raise
         commands[FUNCTIONS].delete_many({})
-        self._filler.fill(commands, FUNCTIONS, source)
+        filled = self._filler.fill(commands, FUNCTIONS, source)
+        indexes = count_indexes(commands, FUNCTIONS)
+        self._evidence(watch.evidence(source.spec, filled, indexes=indexes))
 
     def _drop_surplus(self, database: str) -> None:
         listed = list_collections(self._client[database])
@@ -117,14 +126,18 @@ class Swap:
                 self._client.drop_database(database)
 
     def _replace_view(self, spec: CollectionSpec) -> None:
-        database = spec.namespace.database
-        there = list_collections(self._client[database], spec.namespace.name)
-        for entry in there.values():
-            is_view = entry["type"] == CollectionKind.VIEW
-            if is_view and bytes(entry["options"].raw) == spec.options:
-                return
+        watch = Stopwatch()
+        if not self._is_view_there(spec):
             self._drop(spec.namespace)
-        create(self._client[database], spec.namespace.name, spec)
+            create(self._client[spec.namespace.database], spec.namespace.name, spec)
+        self._evidence(watch.evidence(spec, EMPTY, indexes=0))
+
+    def _is_view_there(self, spec: CollectionSpec) -> bool:
+        there = list_collections(self._client[spec.namespace.database], spec.namespace.name)
+        return any(
+            entry["type"] == CollectionKind.VIEW and bytes(entry["options"].raw) == spec.options
+            for entry in there.values()
+        )
 
     def _kind(self, namespace: Namespace) -> CollectionKind | None:
         there = list_collections(self._client[namespace.database], namespace.name)

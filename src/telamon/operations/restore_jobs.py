@@ -18,6 +18,7 @@ from telamon.jobs.queue import JobKind, JobQueue
 from telamon.model.access import ApiKey
 from telamon.model.instance import Instance, InstanceKind, InstanceState
 from telamon.model.page import Page
+from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.restore_options import USUAL, RestoreOptions
 from telamon.model.snapshot import Snapshot, SnapshotStatus
@@ -31,7 +32,7 @@ from telamon.operations.kinds import (
     restore_job_of,
     snapshot_of,
 )
-from telamon.state import instances
+from telamon.state import instances, restore_evidence
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
@@ -149,6 +150,27 @@ class RestoreJobs:
 
         key = ("restore job", caller, group_id, instance_name, restore_job_id, kind)
         return await self._db.recall(key, work)
+
+    async def namespaces(
+        self,
+        caller: ApiKey,
+        group_id: str,
+        instance_name: str,
+        restore_job_id: str,
+        *,
+        limit: int,
+        offset: int,
+    ) -> Page[NamespaceEvidence]:
+        """What the job has proven so far, by namespace. Raises as ``get``."""
+
+        def work(tx: Connection) -> Page[NamespaceEvidence]:
+            instance = find_of_kind(
+                tx, caller, group_id, instance_name, None, roles=RESTORE_READERS[None]
+            )
+            job = restore_job_of(tx, instance, restore_job_id, None)
+            return restore_evidence.page(tx, job.id, limit=limit, offset=offset)
+
+        return await self._db.read(work)
 
     async def list(
         self,

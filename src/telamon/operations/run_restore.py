@@ -21,6 +21,7 @@ from telamon.clock import Clock
 from telamon.errors import RestoreFailed, TelamonError, WorkerReplaced
 from telamon.jobs.worker import Steps
 from telamon.model.manifest import StoredCollection
+from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import RestoreJob, RestoreStage
 from telamon.mongo.connect import Client, connected
 from telamon.mongo.fill import Source
@@ -29,7 +30,7 @@ from telamon.operations.confirming import ALWAYS, Confirm, confirmed
 from telamon.operations.credentials import Credentials
 from telamon.operations.progress import Progress, unnoticed
 from telamon.repository.repository import Repository
-from telamon.state import instances
+from telamon.state import instances, restore_evidence
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
@@ -137,12 +138,16 @@ class RunRestore:
             job_id=job.id,
             sources=sources,
             progress=progress.add if progress else unnoticed,
+            evidence=lambda found: self._note(job.id, found),
             confirm=lambda: self._confirm(job.id),
         )
 
     def _sources(self, job: RestoreJob) -> list[Source]:
         manifest = self._repository.manifest(job.snapshot_id)
         return [self._source(job, stored) for stored in manifest.collections]
+
+    def _note(self, restore_job_id: str, found: NamespaceEvidence) -> None:
+        self._db.transact(lambda tx: restore_evidence.put(tx, restore_job_id, found))
 
     def _source(self, job: RestoreJob, stored: StoredCollection) -> Source:
         confirm = partial(self._confirm.lately, job.id)
@@ -151,4 +156,5 @@ class RunRestore:
             documents=stored.documents,
             size_bytes=stored.size_bytes,
             read=lambda: confirmed(self._repository.documents(stored), confirm),
+            verifier=lambda: self._repository.content_check(stored),
         )

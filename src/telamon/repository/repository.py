@@ -16,6 +16,7 @@ from telamon.repository.config import (
     decode_config,
     encode_config,
 )
+from telamon.repository.content import ChunkedContentHash, ContentHash
 from telamon.repository.cut import USUAL_CUT, CutParameters
 from telamon.repository.index import Index
 from telamon.repository.keys import (
@@ -138,6 +139,14 @@ class Repository:
         """How many packs there are, and their bytes. Lists all of them."""
         sizes = [info.size_bytes for info in self.store.list(PACK_PREFIX)]
         return len(sizes), sum(sizes)
+
+    def content_hash(self) -> ContentHash:
+        """Of documents that are not stored as they are."""
+        return ContentHash(self.keys.chunk_key)
+
+    def content_check(self, stored: StoredCollection) -> ChunkedContentHash:
+        """Of documents that should be those of the collection."""
+        return ChunkedContentHash(stored.chunks, self.keys.chunk_key)
 
     def documents(self, stored: StoredCollection) -> Generator[bytes]:
         """The collection's documents in natural order, each item those of one chunk.

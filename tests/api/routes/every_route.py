@@ -73,6 +73,7 @@ CASES = {
     "getSnapshotDetails": Case(READERS),
     "listSnapshotDetails": Case(READERS),
     "getRestoreJobDetails": Case(OWNERS),
+    "listRestoredNamespaces": Case(OWNERS),
     "startRestoreJob": Case(OWNERS, 201, body={"snapshotId": SNAPSHOT_ID}),
 }
 AT = [(route, surface) for route in ROUTES for surface in route.surfaces]

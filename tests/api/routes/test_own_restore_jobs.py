@@ -1,12 +1,17 @@
 """Restore jobs on Telamon's own paths."""
 
+from dataclasses import replace
+from functools import partial
+
 import httpx
 import pytest
 
 from telamon.model.instance import Instance
+from telamon.model.manifest import CollectionKind, Namespace
+from telamon.model.restore_evidence import NamespaceEvidence, SkippedIndex
 from telamon.model.restore_options import USUAL, IndexFailures, RestoreOptions
-from telamon.state import restore_jobs
-from tests.api.routes.backups import add_snapshot
+from telamon.state import restore_evidence, restore_jobs
+from tests.api.routes.backups import add_restore_job, add_snapshot
 from tests.api.routes.world import GROUP, MISSING_ID, OWN, SNAPSHOT_ID, World
 
 JOBS = f"{OWN}/groups/{GROUP}/instances/orders/restoreJobs"
@@ -64,5 +69,65 @@ async def test_a_body_that_cannot_be_meant_is_refused(
 
 async def test_a_snapshot_that_is_not_there_is_not_found(client: httpx.AsyncClient) -> None:
     answer = await client.post(JOBS, json={"snapshotId": MISSING_ID})
+
+    assert answer.status_code == 404
+
+
+# Evidence
+
+PROVEN = NamespaceEvidence(
+    namespace=Namespace("shop", "orders"),
+    kind=CollectionKind.COLLECTION,
+    documents=10,
+    size_bytes=1000,
+    content_hash="ab",
+    indexes=2,
+    seconds=0.25,
+    skipped_indexes=(SkippedIndex(name="a_1", definition="{}", reason="no"),),
+)
+VIEW = replace(
+    PROVEN,
+    namespace=Namespace("shop", "view"),
+    kind=CollectionKind.VIEW,
+    content_hash=None,
+    skipped_indexes=(),
+)
+
+
+async def test_namespaces_are_listed_with_their_evidence(
+    world: World, client: httpx.AsyncClient, orders: Instance
+) -> None:
+    job_id = add_restore_job(world, orders)
+    for found in (VIEW, PROVEN):
+        world.db.transact(partial(restore_evidence.put, restore_job_id=job_id, found=found))
+
+    answer = (await client.get(f"{JOBS}/{job_id}/namespaces")).json()
+    second = (await client.get(f"{JOBS}/{job_id}/namespaces?itemsPerPage=1&pageNum=2")).json()
+
+    assert (answer["totalCount"], answer["results"][1:]) == (2, second["results"])
+    assert answer["results"] == [
+        {
+            "contentHash": "ab",
+            "documents": 10,
+            "indexes": 2,
+            "kind": "collection",
+            "namespace": "shop.orders",
+            "seconds": 0.25,
+            "sizeBytes": 1000,
+            "skippedIndexes": [{"definition": "{}", "name": "a_1", "reason": "no"}],
+        },
+        {
+            "documents": 10,
+            "indexes": 2,
+            "kind": "view",
+            "namespace": "shop.view",
+            "seconds": 0.25,
+            "sizeBytes": 1000,
+        },
+    ]
+
+
+async def test_a_job_that_is_not_there_has_no_list(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"{JOBS}/{MISSING_ID}/namespaces")
 
     assert answer.status_code == 404
