@@ -232,7 +232,6 @@ PARTLY = {
     "createServerlessBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
     "createServerlessInstance": "`serverlessContinuousBackupEnabled` is kept and has no effect yet",
     "createBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
-    "cancelBackupRestoreJob": "only before the job begins",
     "updateBackupSchedule": "no exports, no copies in other regions",
     "listCollectionRestoreJobs": "answers 403 `FEATURE_UNSUPPORTED`",
     "createCollectionRestoreJob": "as above",

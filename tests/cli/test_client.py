@@ -16,6 +16,7 @@ CLIENT_COMMANDS = [
     ("instance", "attach", "x", "--uri", "mongodb://127.0.0.1"),
     ("snapshot", "list", "x"),
     ("snapshot", "take", "x"),
+    ("restore", "cancel", "x", "65f0000000000000000000e0"),
     ("restore", "list", "x"),
     ("restore", "show", "x", "65f0000000000000000000e0"),
     ("restore", "start", "x", "65f0000000000000000000d0"),

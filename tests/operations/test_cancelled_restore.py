@@ -1,16 +1,26 @@
-"""A restore that was cancelled before a worker began it, on real deployments."""
+"""Restores that were cancelled, on real deployments: the target is as it was, without a shadow."""
 
+from collections.abc import Callable, Generator
+from threading import Event
 from typing import TypeVar
 
 import pytest
 
+from telamon.errors import RestoreCancelled
+from telamon.jobs.worker import Steps
+from telamon.model.manifest import StoredCollection
 from telamon.model.restore_job import RestoreStage
+from telamon.mongo.restore import Restore
+from telamon.operations.run_restore import RunRestore
+from telamon.repository.repository import Repository
 from telamon.state import restore_jobs
 from telamon.state.database import Database, Work
+from telamon.state.tables import instance
 from tests.conftest import Mongod
 from tests.operations.conftest import World
 from tests.operations.crashes import fill, hashes, plainly
-from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT
+from tests.repository.wrapped_stores import CrashError
+from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT, clock
 
 T = TypeVar("T")
 
@@ -71,12 +81,114 @@ def test_cancelled_at_the_last_moment_it_does_nothing_either(asked: World, targe
     require_untouched(asked, target, before)
 
 
-def test_once_it_has_begun_it_is_not_cancelled(
-    asked: World, source: Mongod, target: Mongod
+# Once a worker has begun it
+
+CANCELLED = "It was cancelled. The target's own data is as it was."
+
+
+def request(db: Database) -> bool:
+    return db.transact(lambda tx: restore_jobs.request_cancel(tx, JOB, at=NOW))
+
+
+def run_to_its_end(handler: RunRestore, steps: Steps = plainly) -> None:
+    """As the worker does it."""
+    with pytest.raises(RestoreCancelled) as caught:
+        handler.run(JOB, steps)
+    handler.fail(JOB, caught.value)
+    handler.fail(JOB, caught.value)
+
+
+def require_cancelled(world: World, target: Mongod, before: dict[str, dict[str, str]]) -> None:
+    job = world.restore_job()
+    assert (job.stage, job.cancelled, job.failure) == (RestoreStage.FAILED, True, CANCELLED)
+    assert hashes(target.client) == before
+    assert target.client.admin["telamon.restore"].find_one() is None
+
+
+class WaitingRepository(Repository):
+    """Between two chunks somebody cancels the job, and the worker does not go on until it is seen."""
+
+    db: Database
+    seen: Event
+
+    def documents(self, stored: StoredCollection) -> Generator[bytes]:
+        for piece in super().documents(stored):
+            assert request(self.db)
+            assert self.seen.wait(20)
+            yield piece
+
+
+def test_it_ends_between_two_batches(
+    asked: World, target: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked.db.transact(lambda tx: restore_jobs.start(tx, JOB))
+    before = hashes(target.client)
+    repository = WaitingRepository.open(asked.store)
+    repository.db, repository.seen = asked.db, Event()
+    interrupt = Restore.interrupt
 
-    assert not cancel(asked.db)
+    def noticed(restore: Restore) -> None:
+        interrupt(restore)
+        repository.seen.set()
 
-    asked.restore_handler().run(JOB, plainly)
+    monkeypatch.setattr(Restore, "interrupt", noticed)
+    run_to_its_end(RunRestore(asked.db, asked.credentials, repository, clock, look_seconds=0.01))
+
+    require_cancelled(asked, target, before)
+
+
+@pytest.mark.parametrize("moment", ["before the load", "after the load", "as the worker dies"])
+def test_it_ends_before_the_swap(asked: World, target: Mongod, moment: str) -> None:
+    """Also with the next worker, if the first one was killed."""
+    before = hashes(target.client)
+
+    def steps(name: str, work: Callable[[], T]) -> T:
+        if name == "load" and moment == "before the load":
+            asked.db.transact(lambda tx: restore_jobs.start(tx, JOB))
+            assert request(asked.db)
+        if name == "swap":
+            assert request(asked.db)
+            if moment == "as the worker dies":
+                raise CrashError
+        return work()
+
+    if moment == "as the worker dies":
+        with pytest.raises(CrashError):
+            asked.restore_handler().run(JOB, steps)
+        run_to_its_end(asked.restore_handler())
+    else:
+        run_to_its_end(asked.restore_handler(), steps)
+
+    require_cancelled(asked, target, before)
+
+
+def test_in_the_swap_it_goes_on(asked: World, source: Mongod, target: Mongod) -> None:
+    def steps(name: str, work: Callable[[], T]) -> T:
+        if name == "discard":
+            assert not request(asked.db)
+        return work()
+
+    asked.restore_handler().run(JOB, steps)
+
     assert hashes(target.client) == hashes(source.client)
+    assert asked.restore_job().stage is RestoreStage.FINISHED
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_a_target_that_does_not_answer_holds_is_told(asked: World, target: Mongod) -> None:
+    del target
+    asked.db.transact(lambda tx: restore_jobs.start(tx, JOB))
+    assert request(asked.db)
+    uri = "mongodb://somebody:secret@127.0.0.1:1/?authSource=admin"
+    sealed = asked.credentials.seal_uri(SECOND_INSTANCE, uri)
+    asked.db.transact(
+        lambda tx: tx.execute(
+            instance.update()
+            .where(instance.c.id == SECOND_INSTANCE)
+            .values(sealed_credentials=sealed)
+        )
+    )
+
+    run_to_its_end(asked.restore_handler())
+
+    beside = " What was prepared beside it goes with the next restore."
+    assert asked.restore_job().failure == CANCELLED + beside

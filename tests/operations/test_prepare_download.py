@@ -1,13 +1,14 @@
 """The job that reads a snapshot before it is offered, over a real repository."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import timedelta
 
 import pytest
 
 from telamon.blobs.memory import MemoryBlobStore
-from telamon.errors import IntegrityError, RestoreFailed, TelamonError
+from telamon.errors import IntegrityError, RestoreCancelled, RestoreFailed, TelamonError
+from telamon.model.manifest import StoredCollection
 from telamon.model.restore_job import DeliveryType, RestoreStage
 from telamon.mongo.archive import checksum
 from telamon.operations.downloads import OFFERED_FOR, PrepareDownload
@@ -178,3 +179,25 @@ def test_one_that_is_cancelled_while_it_is_prepared_stays_cancelled(
 
 def cancel_before_the_end(db: Database) -> None:
     assert db.transact(lambda tx: downloads.cancel(tx, JOB, failure="It was cancelled.", at=NOW))
+
+
+def test_one_that_is_cancelled_while_it_is_read_is_read_no_further(
+    asked: Database, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    documents = Repository.documents
+
+    def cancelled(self: Repository, stored: StoredCollection) -> Generator[bytes]:
+        read.append(stored.spec.namespace.name)
+        cancel_before_the_end(asked)
+        return documents(self, stored)
+
+    monkeypatch.setattr(Repository, "documents", cancelled)
+    job = handler(asked, repository)
+    with pytest.raises(RestoreCancelled) as caught:
+        job.run(JOB, plainly)
+    job.fail(JOB, caught.value)
+
+    assert len(read) == 1
+    found = asked.look(lambda tx: restore_jobs.by_id(tx, JOB))
+    assert (found.cancelled, found.failure) == (True, "It was cancelled.")

@@ -1,15 +1,17 @@
 """Rows of restore jobs, but for their pages."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Barrier
 
 import pytest
 
 from telamon.errors import RestoreInProgress, RestoreJobNotFound
 from telamon.model.restore_job import RestoreStage
-from telamon.state import restore_jobs
+from telamon.state import ended_jobs, restore_jobs
 from telamon.state.database import Database
 from tests.state.samples import (
     INSTANCE,
@@ -241,3 +243,97 @@ def test_a_begin_counts_once_the_target_is_being_changed(db: Database) -> None:
 
     assert db.transact(lambda tx: restore_jobs.start(tx, JOB)) == 2
     assert db.look(lambda tx: restore_jobs.by_id(tx, JOB)).stage is RestoreStage.SWAPPING
+
+
+# Cancelled by its worker
+
+
+def request(db: Database) -> bool:
+    return db.transact(lambda tx: restore_jobs.request_cancel(tx, JOB, at=LATER))
+
+
+def swap(db: Database) -> bool:
+    return db.transact(lambda tx: restore_jobs.set_swapping(tx, JOB))
+
+
+def is_requested(db: Database) -> bool:
+    return db.look(lambda tx: restore_jobs.is_cancel_requested(tx, JOB))
+
+
+def test_a_cancel_keeps_the_swap_from_beginning(db: Database) -> None:
+    insert_restore_job(db)
+    start(db)
+    assert not is_requested(db)
+
+    assert request(db)
+    assert request(db)
+
+    assert is_requested(db)
+    assert not swap(db)
+    job = db.look(lambda tx: restore_jobs.by_id(tx, JOB))
+    assert (job.stage, job.cancel_requested_at) == (RestoreStage.LOADING, LATER)
+
+
+def test_a_swap_keeps_a_cancel_from_beginning(db: Database) -> None:
+    insert_restore_job(db)
+    start(db)
+    assert swap(db)
+
+    assert not request(db)
+
+    assert swap(db)
+    assert not is_requested(db)
+
+
+def test_of_a_swap_and_a_cancel_that_race_one_wins(db: Database) -> None:
+    insert_restore_job(db)
+    start(db)
+    barrier = Barrier(2)
+
+    def race(act: Callable[[Database], bool]) -> bool:
+        barrier.wait()
+        return act(db)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(race, [swap, request])) == [False, True]
+
+
+@pytest.mark.parametrize("end", [finish, fail])
+def test_what_has_ended_or_not_begun_is_not_to_be_cancelled(
+    db: Database, end: Callable[[Database], None]
+) -> None:
+    insert_restore_job(db)
+    assert not request(db)
+    start(db)
+    end(db)
+
+    assert not request(db)
+    assert is_requested(db)  # a worker that works on it has no reason to
+
+
+def test_the_end_of_a_cancelled_job_is_told_and_counted_once(db: Database) -> None:
+    insert_restore_job(db)
+    start(db)
+    end = partial(restore_jobs.end_cancelled, restore_job_id=JOB, failure="Cancelled.", at=LATER)
+    db.transact(end)
+    assert db.look(lambda tx: restore_jobs.by_id(tx, JOB)).finished_at is None  # nobody had asked
+    request(db)
+
+    db.transact(end)
+    db.transact(end)
+
+    job = db.look(lambda tx: restore_jobs.by_id(tx, JOB))
+    assert (job.stage, job.cancelled, job.failure) == (RestoreStage.FAILED, True, "Cancelled.")
+    counted = db.look(ended_jobs.totals)
+    assert [one.jobs for one in counted if one.outcome == "cancelled"] == [1]
+
+
+def test_progress_of_a_job_that_has_ended_is_none(db: Database) -> None:
+    insert_restore_job(db)
+    note = partial(
+        restore_jobs.set_progress, restore_job_id=JOB, documents=1, size_bytes=1, namespaces=1
+    )
+    assert db.transact(note)
+    finish(db)
+
+    assert not db.transact(note)

@@ -161,7 +161,7 @@ async def get_restore_job(call: Call) -> Reply:
 
 
 async def cancel_restore_job(call: Call) -> Reply:
-    """Of one that has not begun."""
+    """One that a worker has begun ends some seconds later; in its swap it cannot be."""
     await call.services.restore_jobs.cancel(
         call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"], _KIND
     )

@@ -83,6 +83,14 @@ async def get_restore_job(call: Call) -> Reply:
     return Reply(body=_restore_job(job))
 
 
+async def cancel_restore_job(call: Call) -> Reply:
+    """One that a worker has begun ends some seconds later."""
+    await call.services.restore_jobs.cancel(
+        call.caller, call.group_id, call.instance_name, call.path_params["restoreJobId"]
+    )
+    return Reply(status=204)
+
+
 async def list_namespaces(call: Call) -> Reply:
     """What has been proven of each namespace so far, by name."""
     page = await call.services.restore_jobs.namespaces(
@@ -175,6 +183,15 @@ ROUTES = (
         path=f"{_RESTORE_JOBS}/{{restoreJobId}}",
         handler=get_restore_job,
         answer=Answer(RestoreJobView),
+        surfaces=_OWN,
+        listed_addresses_only=True,
+    ),
+    Route(
+        operation_id="cancelRestoreJob",
+        method="DELETE",
+        path=f"{_RESTORE_JOBS}/{{restoreJobId}}",
+        handler=cancel_restore_job,
+        answer=Answer(status=204),
         surfaces=_OWN,
         listed_addresses_only=True,
     ),

@@ -107,6 +107,8 @@ class Client:
         raise Refused(detail, str(answer.status_code))
 
     def _content(self, answer: httpx.Response) -> Any:
+        if answer.status_code == httpx.codes.NO_CONTENT:
+            return None
         try:
             return answer.json()
         except ValueError as error:

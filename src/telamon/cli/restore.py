@@ -68,6 +68,27 @@ def start(
     )
 
 
+@app.command
+def cancel(name: str, job_id: str, *, wait: bool = False) -> None:
+    """End a restore job; the target keeps what it has. One that swaps cannot be ended any more.
+
+    Parameters
+    ----------
+    name
+        The deployment whose snapshot it restores.
+    job_id
+        Which job.
+    wait
+        Return when it has ended, and print what the target holds.
+    """
+    path = f"/instances/{name}/restoreJobs/{job_id}"
+    with Client(load_client_settings()) as client:
+        client.own("DELETE", path)
+        if wait:
+            ended = client.follow(path, lambda answer: "finishedAt" in answer, lambda _: None)
+            print(ended["failure"])
+
+
 @app.command(name="list")
 def list_(name: str) -> None:
     """The jobs that restore a deployment's snapshots, newest first.

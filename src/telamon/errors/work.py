@@ -46,6 +46,12 @@ class RestoreFailed(TelamonError):
     detail = "%s"
 
 
+class RestoreCancelled(RestoreFailed):
+    """Somebody asked for the end of a restore, or of the preparation of a download."""
+
+    detail = "It was cancelled."
+
+
 class Unrecoverable(TelamonError):
     """Trying again will not help: a person must look."""
 

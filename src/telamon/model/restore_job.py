@@ -74,6 +74,8 @@ class RestoreJob:
     snapshot_finished_at: datetime | None = None
     """When the snapshot was done; None for jobs from before this was kept."""
     options: RestoreOptions = USUAL
+    cancel_requested_at: datetime | None = None
+    """Of one that a worker had begun: it ends as soon as the worker sees it."""
 
     @property
     def failed(self) -> bool:

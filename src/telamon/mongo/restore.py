@@ -17,7 +17,7 @@ from telamon.mongo.create import create, create_indexes
 from telamon.mongo.evidence import Evidence, Stopwatch, count_indexes, unrecorded
 from telamon.mongo.fill import Filler, Progress, Source, Verification
 from telamon.mongo.journal import Journal, Milestone
-from telamon.mongo.parallel import Stop, run_all
+from telamon.mongo.parallel import Stop, Stopped, run_all
 from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
 from telamon.mongo.swap import FUNCTIONS, Swap
 
@@ -55,6 +55,8 @@ class Restore:
         self._confirm = confirm
         self._parallel = parallel
         self._journal = Journal(client, job_id)
+        self._stop = Stop()
+        self._is_interrupted = False
 
     def load(self) -> None:
         """Bring every collection into its shadow, with its indexes, and count its documents there.
@@ -62,8 +64,12 @@ class Restore:
         Shadows of earlier jobs are dropped first. Time series, views and ``system.js`` have no
         shadow, since they cannot be renamed: ``swap`` makes them, of documents that are read here
         once to prove that they can be. On return all is durable on a majority. Raises RestoreFailed when the deployment refuses or lost something,
-        DeploymentUnavailable when it stops answering; then the target is as it was but for shadows.
+        DeploymentUnavailable when it stops answering, anything after ``interrupt``; then the target
+        is as it was but for shadows.
         """
+        stop = self._stop = Stop()
+        if self._is_interrupted:
+            raise Stopped
         numbered = [
             (number, source)
             for number, source in enumerate(self._sources)
@@ -77,9 +83,8 @@ class Restore:
             self._journal.forget_all()
             drop_shadows(self._client)
             self._journal.begin()
-        stop = Stop()
         with self._filler(stop) as filler:
-            tasks = [partial(self._load_collection, *one, filler) for one in numbered]
+            tasks = [partial(self._load_collection, *one, filler, stop) for one in numbered]
             tasks += [
                 partial(self._prove_readable, source, stop)
                 for source in self._sources
@@ -89,6 +94,17 @@ class Restore:
         with translated(RestoreFailed):
             self._journal.settle()
             self._journal.mark(Milestone.LOADED)
+
+    def interrupt(self) -> None:
+        """Have ``load``, in another thread, end soon with an error, and not begin any more.
+
+        Dropping a collection is also what ends a build of its indexes at once (MongoDB manual, drop).
+        """
+        self._is_interrupted = True
+        self._stop.set()
+        self._confirm()
+        with translated(RestoreFailed):
+            drop_shadows_of_job(self._client, self._job_id)
 
     def swap(self) -> None:
         """Put the loaded collections in place of the deployment's content.
@@ -132,7 +148,7 @@ class Restore:
     def _filler(self, stop: Stop) -> Filler:
         return Filler(self._progress, parallel=self._parallel, stop=stop)
 
-    def _load_collection(self, number: int, source: Source, filler: Filler) -> None:
+    def _load_collection(self, number: int, source: Source, filler: Filler, stop: Stop) -> None:
         commands = self._client[source.spec.namespace.database]
         name = shadow_name(self._job_id, number)
         watch = Stopwatch()
@@ -141,6 +157,7 @@ class Restore:
             uuid = uuid_of(commands, name) if self._knows_uuids() else None
             # Before the indexes: one with a time to live would have documents deleted.
             filled = filler.fill(commands, name, source, uuid)
+            stop.check()
             create_indexes(commands, name, source.spec)
             found = watch.evidence(source.spec, filled, indexes=count_indexes(commands, name))
         self._evidence(found)

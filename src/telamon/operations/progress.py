@@ -3,6 +3,7 @@
 import threading
 import time
 
+from telamon.errors import RestoreCancelled
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
@@ -22,7 +23,7 @@ class Progress:
         self._told_at = float("-inf")
 
     def add(self, documents: int, size_bytes: int, namespaces: int) -> None:
-        """So many more are done."""
+        """So many more are done. Raises RestoreCancelled once the job has been ended by somebody."""
         with self._guard:
             self._documents += documents
             self._size_bytes += size_bytes
@@ -30,7 +31,7 @@ class Progress:
             if time.monotonic() - self._told_at < _PROGRESS_SECONDS:
                 return
             self._told_at = time.monotonic()
-            self._db.transact(
+            is_noted = self._db.transact(
                 lambda tx: rows.set_progress(
                     tx,
                     self._restore_job_id,
@@ -39,6 +40,8 @@ class Progress:
                     namespaces=self._namespaces,
                 )
             )
+        if not is_noted:
+            raise RestoreCancelled
 
 
 def unnoticed(_documents: int, _size_bytes: int, _namespaces: int) -> None:

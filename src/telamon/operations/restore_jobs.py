@@ -37,6 +37,9 @@ from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
 RECORD_KEPT_DAYS = 365
+_IN_THE_SWAP = (
+    "it puts the snapshot in place of the target's data, and stopping now would leave a mixture"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +115,12 @@ class RestoreJobs:
         group_id: str,
         instance_name: str,
         restore_job_id: str,
-        kind: InstanceKind,
+        kind: InstanceKind | None = None,
     ) -> None:
-        """End a job that no worker has begun, or a download. Raises RestoreJobNotFound, CannotCancel."""
+        """End a job. One that a worker has begun ends some seconds later.
+
+        Raises RestoreJobNotFound; CannotCancel for one that has ended, or is in its swap.
+        """
 
         def work(tx: Connection) -> None:
             instance = find_of_kind(
@@ -127,8 +133,11 @@ class RestoreJobs:
             if job.finished_at is not None:
                 raise CannotCancel(job.id, "it has ended")
             failure = "It was cancelled before it began. The target's own data is as it was."
-            if not rows.cancel(tx, job.id, failure=failure, at=self._clock()):
-                raise CannotCancel(job.id, "it has begun")
+            now = self._clock()
+            if rows.cancel(tx, job.id, failure=failure, at=now):
+                return
+            if not rows.request_cancel(tx, job.id, at=now):
+                raise CannotCancel(job.id, _IN_THE_SWAP)
 
         await self._db.run(work)
 

@@ -7,7 +7,7 @@ Its steps::
     3  discard  what the job kept in the target for itself goes
     4  finish
 
-Until 2 the target's own data is untouched. Killed in 1, the job loads again; killed in 2, the swap
+Until 2 the target's own data is untouched, and the job can be cancelled. Killed in 1, the job loads again; killed in 2, the swap
 goes on where it was.
 """
 
@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Connection
 
 from telamon.clock import Clock
-from telamon.errors import RestoreFailed, TelamonError, WorkerReplaced
+from telamon.errors import RestoreCancelled, RestoreFailed, TelamonError, WorkerReplaced
 from telamon.jobs.worker import Steps
 from telamon.model.manifest import StoredCollection
 from telamon.model.restore_evidence import NamespaceEvidence
@@ -26,6 +26,7 @@ from telamon.model.restore_job import RestoreJob, RestoreStage
 from telamon.mongo.connect import Client, connected
 from telamon.mongo.fill import Source
 from telamon.mongo.restore import Restore
+from telamon.operations.cancelling import LOOK_SECONDS, CancelWatch
 from telamon.operations.confirming import ALWAYS, Confirm, confirmed
 from telamon.operations.credentials import Credentials
 from telamon.operations.progress import Progress, unnoticed
@@ -50,12 +51,16 @@ class RunRestore:
         repository: Repository,
         clock: Clock,
         confirm: Confirm = ALWAYS,
+        *,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
+        """Every ``look_seconds`` a job that runs is looked at, whether it was cancelled."""
         self._db = db
         self._credentials = credentials
         self._repository = repository
         self._clock = clock
         self._confirm = confirm
+        self._look_seconds = look_seconds
 
     def run(self, subject_id: str, steps: Steps) -> None:
         if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
@@ -75,9 +80,18 @@ class RunRestore:
             )
         else:
             held = "The target's own data is as it was."
-        self._discard(subject_id)
-        failure = f"{error.message} {held}"
-        self._db.transact(lambda tx: rows.fail(tx, subject_id, failure=failure, at=self._clock()))
+        is_discarded = self._discard(subject_id)
+        now = self._clock()
+        if job.cancel_requested_at is not None:
+            if not is_discarded:
+                held += " What was prepared beside it goes with the next restore."
+            failure = f"{RestoreCancelled.detail} {held}"
+            self._db.transact(
+                lambda tx: rows.end_cancelled(tx, subject_id, failure=failure, at=now)
+            )
+        else:
+            failure = f"{error.message} {held}"
+            self._db.transact(lambda tx: rows.fail(tx, subject_id, failure=failure, at=now))
 
     def _load(self, restore_job_id: str) -> bool:
         """True if there is nothing to do: it was cancelled at the last moment."""
@@ -89,23 +103,41 @@ class RunRestore:
         job, uri = self._find(restore_job_id)
         if job.finished_at is not None:
             return True
+        if job.cancel_requested_at is not None:
+            raise RestoreCancelled
         progress = Progress(self._db, restore_job_id)
         with connected(uri) as client:
-            self._restore(client, job, progress, sources=self._sources(job)).load()
+            restore = self._restore(client, job, progress, sources=self._sources(job))
+            with self._watched(restore_job_id, restore) as watch:
+                try:
+                    restore.load()
+                except Exception as error:
+                    if watch.was_cancelled:
+                        raise RestoreCancelled from error
+                    raise
         return False
+
+    def _watched(self, restore_job_id: str, restore: Restore) -> CancelWatch:
+        return CancelWatch(
+            lambda: self._db.look(lambda tx: rows.is_cancel_requested(tx, restore_job_id)),
+            restore.interrupt,
+            look_seconds=self._look_seconds,
+        )
 
     def _swap(self, restore_job_id: str) -> None:
         job, uri = self._find(restore_job_id)
-        self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id))
+        if not self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id)):
+            raise RestoreCancelled
         with connected(uri) as client:
             self._restore(client, job, sources=self._sources(job)).swap()
 
-    def _discard(self, restore_job_id: str) -> None:
-        """Take the shadows away if the target lets us; if not, the next restore does."""
+    def _discard(self, restore_job_id: str) -> bool:
+        """Take the shadows away; False if the target does not let us, and the next restore does."""
         try:
             job, uri = self._find(restore_job_id)
             with connected(uri, selection_seconds=_DISCARD_SECONDS) as client:
                 self._restore(client, job, sources=()).discard()  # also without the repository
+            return True
         except WorkerReplaced:
             raise  # they are another's
         except TelamonError as error:
@@ -115,6 +147,7 @@ class RunRestore:
                 restore_job_id=restore_job_id,
                 reason=error.message,
             )
+            return False
 
     def _find(self, restore_job_id: str) -> tuple[RestoreJob, str]:
         def work(tx: Connection) -> tuple[RestoreJob, str]:

@@ -123,17 +123,24 @@ def hand_back(tx: Connection, restore_job_id: str) -> None:
 
 def set_progress(
     tx: Connection, restore_job_id: str, *, documents: int, size_bytes: int, namespaces: int
-) -> None:
-    """How much has been restored so far."""
-    tx.execute(
+) -> bool:
+    """How much has been restored so far; answers False of a job that has ended."""
+    noted = tx.execute(
         _unfinished(restore_job_id).values(
             documents=documents, size_bytes=size_bytes, namespaces=namespaces
         )
     )
+    return bool(noted.rowcount)
 
 
-def set_swapping(tx: Connection, restore_job_id: str) -> None:
-    tx.execute(_unfinished(restore_job_id).values(stage=RestoreStage.SWAPPING.value))
+def set_swapping(tx: Connection, restore_job_id: str) -> bool:
+    """From here on it cannot be cancelled. Answers False, and does nothing, if it has been."""
+    begun = tx.execute(
+        _unfinished(restore_job_id)
+        .where(restore_job.c.cancel_requested_at.is_(None))
+        .values(stage=RestoreStage.SWAPPING.value)
+    )
+    return bool(begun.rowcount)
 
 
 def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
@@ -174,6 +181,46 @@ def cancel(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -
     )
     ended_jobs.count(tx, Counted.RESTORE, Outcome.CANCELLED, jobs=cancelled.rowcount)
     return bool(cancelled.rowcount)
+
+
+def request_cancel(tx: Connection, restore_job_id: str, *, at: datetime) -> bool:
+    """Ask the worker to end a job; answers False, and does nothing, where it is not loading.
+
+    From then on ``set_swapping`` refuses: of the two, one comes first in this row.
+    """
+    asked = tx.execute(
+        _unfinished(restore_job_id)
+        .where(restore_job.c.stage == RestoreStage.LOADING.value)
+        .values(
+            cancel_requested_at=sa.func.coalesce(restore_job.c.cancel_requested_at, to_seconds(at))
+        )
+    )
+    return bool(asked.rowcount)
+
+
+def is_cancel_requested(tx: Connection, restore_job_id: str) -> bool:
+    """Whether its worker is to end it, or somebody has."""
+    row = tx.execute(
+        sa.select(restore_job.c.cancel_requested_at, restore_job.c.finished_at).where(
+            restore_job.c.id == restore_job_id
+        )
+    ).one()
+    return row.cancel_requested_at is not None or row.finished_at is not None
+
+
+def end_cancelled(tx: Connection, restore_job_id: str, *, failure: str, at: datetime) -> None:
+    """Its worker has ended what ``request_cancel`` asked for."""
+    ended = tx.execute(
+        _unfinished(restore_job_id)
+        .where(restore_job.c.cancel_requested_at.is_not(None))
+        .values(
+            stage=RestoreStage.FAILED.value,
+            cancelled=True,
+            finished_at=to_seconds(at),
+            failure=failure,
+        )
+    )
+    ended_jobs.count(tx, Counted.RESTORE, Outcome.CANCELLED, jobs=ended.rowcount)
 
 
 def is_restored(tx: Connection, snapshot_id: str) -> bool:
@@ -281,4 +328,5 @@ def _restore_job(row: "Row[tuple[object, ...]]") -> RestoreJob:
         namespaces_total=row.namespaces_total,
         snapshot_finished_at=from_seconds(row.snapshot_finished_at),
         options=restore_options.from_json(row.options),
+        cancel_requested_at=from_seconds(row.cancel_requested_at),
     )

@@ -304,6 +304,7 @@ restore_job = sa.Table(
     sa.Column("namespaces_total", sa.Integer, nullable=False, default=0, server_default="0"),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("options", sa.JSON, nullable=False, server_default="{}"),  # those not usual
+    sa.Column("cancel_requested_at", sa.BigInteger),
     sa.Index("restore_job_order", "instance_id", "sequence", unique=True),
     sa.Index("restore_job_snapshot", "snapshot_id"),
     _partial_index(

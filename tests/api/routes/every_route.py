@@ -73,6 +73,7 @@ CASES = {
     "getSnapshotDetails": Case(READERS),
     "listSnapshotDetails": Case(READERS),
     "getRestoreJobDetails": Case(OWNERS),
+    "cancelRestoreJob": Case(OWNERS, 400),  # it has ended
     "listRestoredNamespaces": Case(OWNERS),
     "startRestoreJob": Case(OWNERS, 201, body={"snapshotId": SNAPSHOT_ID}),
 }

@@ -1,10 +1,11 @@
-"""Restore jobs of dedicated clusters: made, shown, cancelled before they begin."""
+"""Restore jobs of dedicated clusters: made, shown, cancelled."""
 
 import httpx
 import pytest
 
 from telamon.model.instance import Instance
 from telamon.model.restore_job import RestoreStage
+from telamon.state import restore_jobs
 from tests.api.routes.backups import add_restore_job, add_snapshot
 from tests.api.routes.kinds import DEDICATED, DEDICATED_ID, FLEX, add_dedicated, add_flex
 from tests.api.routes.world import GROUP, MISSING_ID, OWN, SNAPSHOT_ID, V1, V2, World
@@ -193,6 +194,21 @@ async def test_a_cancelled_job_says_what_the_target_holds(
     )
 
 
+async def test_a_job_that_a_worker_has_begun_is_to_be_ended_by_it(
+    world: World, client: httpx.AsyncClient, fixed: Instance, atlas: str
+) -> None:
+    """Until then nothing about it changes, and nobody minds being asked twice."""
+    add_restore_job(world, fixed, RestoreStage.LOADING, restore_job_id=JOB_ID)
+    path = f"{jobs_at(atlas)}/{JOB_ID}"
+    before = (await client.get(path)).json()
+
+    answers = [await client.delete(path), await client.delete(path)]
+
+    assert [answer.status_code for answer in answers] == [204, 204]
+    assert (await client.get(path)).json() == before
+    assert world.db.look(lambda tx: restore_jobs.is_cancel_requested(tx, JOB_ID))
+
+
 @pytest.mark.usefixtures("fixed")
 async def test_after_a_cancelled_job_another_can_be_made(client: httpx.AsyncClient) -> None:
     first = (await client.post(jobs_at(V2), json=wanted())).json()["id"]
@@ -208,13 +224,16 @@ async def test_after_a_cancelled_job_another_can_be_made(client: httpx.AsyncClie
 @pytest.mark.parametrize(
     ("stage", "reason"),
     [
-        (RestoreStage.LOADING, "it has begun"),
-        (RestoreStage.SWAPPING, "it has begun"),
+        (
+            RestoreStage.SWAPPING,
+            "it puts the snapshot in place of the target's data, and stopping now would leave a "
+            "mixture",
+        ),
         (RestoreStage.FINISHED, "it has ended"),
         (RestoreStage.FAILED, "it has ended"),
     ],
 )
-async def test_a_job_that_has_begun_is_not_cancelled(
+async def test_a_job_in_its_swap_or_at_its_end_is_not_cancelled(
     *,
     world: World,
     client: httpx.AsyncClient,

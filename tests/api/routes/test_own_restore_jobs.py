@@ -9,6 +9,7 @@ import pytest
 from telamon.model.instance import Instance
 from telamon.model.manifest import CollectionKind, Namespace
 from telamon.model.restore_evidence import NamespaceEvidence, SkippedIndex
+from telamon.model.restore_job import RestoreStage
 from telamon.model.restore_options import USUAL, IndexFailures, RestoreOptions
 from telamon.state import restore_evidence, restore_jobs
 from tests.api.routes.backups import add_restore_job, add_snapshot
@@ -131,3 +132,29 @@ async def test_a_job_that_is_not_there_has_no_list(client: httpx.AsyncClient) ->
     answer = await client.get(f"{JOBS}/{MISSING_ID}/namespaces")
 
     assert answer.status_code == 404
+
+
+# Cancelled
+
+
+async def test_a_serverless_instances_job_is_cancelled_too(
+    world: World, client: httpx.AsyncClient, orders: Instance
+) -> None:
+    path = f"{JOBS}/{add_restore_job(world, orders, RestoreStage.QUEUED)}"
+
+    answer = await client.delete(path)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (await client.get(path)).json()["failure"].startswith("It was cancelled before it began")
+    assert (await client.delete(path)).json()["errorCode"] == "CANNOT_CANCEL_AUTOMATED_RESTORE"
+
+
+async def test_what_a_worker_has_begun_is_to_be_ended_by_it(
+    world: World, client: httpx.AsyncClient, orders: Instance
+) -> None:
+    job_id = add_restore_job(world, orders, RestoreStage.LOADING)
+
+    answer = await client.delete(f"{JOBS}/{job_id}")
+
+    assert answer.status_code == 204
+    assert world.db.look(lambda tx: restore_jobs.is_cancel_requested(tx, job_id))
