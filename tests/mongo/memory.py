@@ -1,6 +1,6 @@
 """A snapshot in memory, and what two deployments are compared by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -146,12 +146,13 @@ def _database(database: Database[dict[str, Any]]) -> Iterator[tuple[str, object]
             yield f"order in {name}", [bytes(document.raw) for document in found]
 
 
-def _indexes(database: Database[dict[str, Any]], name: str) -> list[object]:
+def _indexes(database: Database[dict[str, Any]], name: str) -> Sequence[object]:
     command = {"listIndexes": name}
     if name.startswith("system.buckets."):
         # What stands behind the indexes of a time series; the server reorders their fields.
         return list(database.cursor_command(command))
-    return [bytes(index.raw) for index in _entries(database, command)]
+    # Those with a time to live are built last; no server cares for the order.
+    return sorted(bytes(index.raw) for index in _entries(database, command))
 
 
 def _entries(database: Database[dict[str, Any]], command: dict[str, Any]) -> list[RawBSONDocument]:

@@ -11,6 +11,8 @@ from telamon.errors import RestoreFailed, TelamonError, Unavailable
 from telamon.jobs.worker import Steps
 from telamon.model.manifest import StoredCollection
 from telamon.model.restore_job import RestoreStage
+from telamon.model.restore_options import IndexFailures, RestoreOptions
+from telamon.mongo import indexes
 from telamon.operations.run_restore import RunRestore
 from telamon.repository.repository import Repository
 from telamon.state import restore_evidence, restore_jobs
@@ -25,7 +27,7 @@ from tests.operations.crashes import (
     twice,
 )
 from tests.repository.wrapped_stores import CrashError
-from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT, clock
+from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT, clock, insert_restore_job
 
 T = TypeVar("T")
 DOCUMENTS = 321  # what ``fill`` puts in
@@ -309,6 +311,22 @@ def test_the_evidence_is_what_the_manifest_says(asked: World) -> None:
     ]
     ids = b"".join(chunk.chunk_id for chunk in stored[0].chunks)
     assert found[0].content_hash == blake3(ids, key=repository.keys.chunk_key).hexdigest()
+
+
+def test_an_index_is_skipped_if_the_job_says_so(
+    taken: World, target: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken.attach(target.uri, instance_id=SECOND_INSTANCE, name="Target")
+    options = RestoreOptions(index_failures=IndexFailures.SKIP)
+    insert_restore_job(taken.db, target_instance_id=SECOND_INSTANCE, options=options)
+    monkeypatch.setattr(indexes, "_attempt", lambda *_, **__: (67, "no such index (code 67)"))
+
+    taken.restore_handler().run(JOB, plainly)
+
+    found = taken.db.look(lambda tx: restore_evidence.page(tx, JOB, limit=9, offset=0)).items
+    skipped = [index for one in found for index in one.skipped_indexes]
+    assert [(index.name, index.reason) for index in skipped] == [("n_1", "no such index (code 67)")]
+    assert list(target.client.shop.orders.index_information()) == ["_id_"]
 
 
 def test_a_restore_that_has_failed_is_not_done_any_more(asked: World, target: Mongod) -> None:

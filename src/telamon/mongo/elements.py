@@ -4,7 +4,7 @@ Lengths and type numbers are those of the BSON specification 1.1 (bsonspec.org).
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 DOCUMENT = 0x03
@@ -73,6 +73,17 @@ def elements(document: bytes | memoryview) -> Iterator[Element]:
             raise MalformedBson(f"an element at byte {position} does not fit its document")
         yield Element(kind, bytes(document[position + 1 : name_end]), position, value, value_end)
         position = value_end
+
+
+def has_element(document: bytes, name: bytes) -> bool:
+    """Whether one of its top level has the name. Raises as ``elements``."""
+    return any(element.name == name for element in elements(document))
+
+
+def without_elements(document: bytes, names: Collection[bytes]) -> bytes:
+    """The bytes of its other elements, in order, without the length before and the zero behind them."""
+    found = elements(document)
+    return b"".join(document[one.start : one.end] for one in found if one.name not in names)
 
 
 def document_end(data: bytes | memoryview, start: int) -> int:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from telamon.model.manifest import CollectionSpec
-from telamon.model.restore_evidence import NamespaceEvidence
+from telamon.model.restore_evidence import NamespaceEvidence, SkippedIndex
 from telamon.mongo.fill import Filled
 from telamon.mongo.write import Commands
 
@@ -18,7 +18,14 @@ class Stopwatch:
     def __init__(self) -> None:
         self._began = time.monotonic()
 
-    def evidence(self, spec: CollectionSpec, filled: Filled, *, indexes: int) -> NamespaceEvidence:
+    def evidence(
+        self,
+        spec: CollectionSpec,
+        filled: Filled,
+        *,
+        indexes: int,
+        skipped: tuple[SkippedIndex, ...] = (),
+    ) -> NamespaceEvidence:
         """Of a namespace that is done now."""
         return NamespaceEvidence(
             namespace=spec.namespace,
@@ -28,6 +35,7 @@ class Stopwatch:
             content_hash=filled.content_hash,
             indexes=indexes,
             seconds=time.monotonic() - self._began,
+            skipped_indexes=skipped,
         )
 
 

@@ -14,7 +14,6 @@ from pymongo.errors import OperationFailure
 from telamon.errors import IntegrityError, RestoreFailed
 from telamon.model.manifest import CollectionSpec
 from telamon.mongo.connect import translated
-from telamon.mongo.create import expires
 from telamon.mongo.elements import MalformedBson
 from telamon.mongo.parallel import Stop
 from telamon.mongo.write import Batch, Commands, batches, insert
@@ -148,10 +147,9 @@ class Filler:
         content_hash = verification.finish()
         if source.documents is not None:
             _require_count(spec, "came from the snapshot", count, source.documents)
-        if not expires(spec):
-            with translated(RestoreFailed, f"{spec.namespace} could not be counted"):
-                there = int(commands.command("count", name)["n"])
-            _require_count(spec, "are in the deployment", there, count)
+        with translated(RestoreFailed, f"{spec.namespace} could not be counted"):
+            there = int(commands.command("count", name)["n"])
+        _require_count(spec, "are in the deployment", there, count)
         return Filled(documents=count, size_bytes=size_bytes, content_hash=content_hash)
 
     def _batches(self, source: Source) -> Iterator[Batch]:

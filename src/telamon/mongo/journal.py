@@ -5,6 +5,7 @@ shadows are complete, and whether all are in place. One document of ``admin.tela
 place where it is in no user's database and in no snapshot.
 """
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -39,6 +40,12 @@ class Journal:
         record = self._client.admin[_COLLECTION].find_one({"_id": self._job_id}) or {}
         return Milestone(record["milestone"]) if "milestone" in record else None
 
+    @property
+    def skipped(self) -> dict[int, list[str]]:
+        """Names of indexes that are not built, by the number of their collection; as ``mark`` noted."""
+        record = self._client.admin[_COLLECTION].find_one({"_id": self._job_id}) or {}
+        return {int(number): names for number, names in record.get("skipped", {}).items()}
+
     def begin(self) -> None:
         """Note who is primary, before the first write."""
         self._term = _term(self._client)
@@ -57,9 +64,14 @@ class Journal:
                 "lost what was written before; the restore must be run again."
             )
 
-    def mark(self, milestone: Milestone) -> None:
-        """Idempotent, and durable on return."""
-        self._update({"$set": {"milestone": milestone}})
+    def mark(
+        self, milestone: Milestone, *, skipped: Mapping[int, Sequence[str]] | None = None
+    ) -> None:
+        """Idempotent, and durable on return. What is not given stays as it is."""
+        noted: dict[str, Any] = {"milestone": milestone}
+        if skipped is not None:
+            noted["skipped"] = {str(number): list(names) for number, names in skipped.items()}
+        self._update({"$set": noted})
 
     def forget(self) -> None:
         self._delete({"_id": self._job_id})

@@ -11,15 +11,19 @@ from functools import partial
 
 from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionKind, CollectionSpec
+from telamon.model.restore_evidence import SkippedIndex
+from telamon.model.restore_options import IndexFailures
+from telamon.mongo import indexes
 from telamon.mongo.catalog import uuid_of
 from telamon.mongo.connect import Client, translated
-from telamon.mongo.create import create, create_indexes
-from telamon.mongo.evidence import Evidence, Stopwatch, count_indexes, unrecorded
+from telamon.mongo.create import create
+from telamon.mongo.evidence import Evidence, Stopwatch, unrecorded
 from telamon.mongo.fill import Filler, Progress, Source, Verification
 from telamon.mongo.journal import Journal, Milestone
 from telamon.mongo.parallel import Stop, Stopped, run_all
 from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
 from telamon.mongo.swap import FUNCTIONS, Swap
+from telamon.mongo.write import Commands
 
 _WRITES_BY_UUID = 17  # as a wire version
 
@@ -33,7 +37,7 @@ class Restore:
     are dropped, and before each step of the swap. What they raise comes out as it is.
 
     Every method may be run again after it failed or was killed, also by another Restore with the
-    same ``job_id`` and ``sources``. Only one job at a time may work on a deployment.
+    same ``job_id``, ``sources`` and ``index_failures``. Only one job at a time may work on a deployment.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Restore:
         sources: Sequence[Source],
         progress: Progress,
         evidence: Evidence = unrecorded,
+        index_failures: IndexFailures = IndexFailures.FAIL,
         confirm: Callable[[], None] = lambda: None,
         parallel: int = 2,
     ) -> None:
@@ -52,6 +57,8 @@ class Restore:
         self._sources = sorted(sources, key=lambda source: source.spec.namespace)
         self._progress = progress
         self._evidence = evidence
+        self._index_failures = index_failures
+        self._skipped: dict[int, list[str]] = {}
         self._confirm = confirm
         self._parallel = parallel
         self._journal = Journal(client, job_id)
@@ -60,6 +67,8 @@ class Restore:
 
     def load(self) -> None:
         """Bring every collection into its shadow, with its indexes, and count its documents there.
+
+        Only what lets the server delete documents by their age comes later, in ``swap``.
 
         Shadows of earlier jobs are dropped first. Time series, views and ``system.js`` have no
         shadow, since they cannot be renamed: ``swap`` makes them, of documents that are read here
@@ -93,7 +102,7 @@ class Restore:
             run_all(tasks, parallel=self._parallel, stop=stop)
         with translated(RestoreFailed):
             self._journal.settle()
-            self._journal.mark(Milestone.LOADED)
+            self._journal.mark(Milestone.LOADED, skipped=self._skipped)
 
     def interrupt(self) -> None:
         """Have ``load``, in another thread, end soon with an error, and not begin any more.
@@ -117,6 +126,7 @@ class Restore:
         """
         with translated(RestoreFailed):
             milestone = self._journal.milestone
+            skipped = self._journal.skipped
         if milestone is Milestone.SWAPPED:
             return
         if milestone is None:
@@ -131,6 +141,8 @@ class Restore:
                 sources=self._sources,
                 filler=filler,
                 evidence=self._evidence,
+                index_failures=self._index_failures,
+                skipped=skipped,
             )
             for step in swap.steps():
                 self._confirm()
@@ -155,13 +167,29 @@ class Restore:
         with translated(RestoreFailed):
             create(commands, name, source.spec)
             uuid = uuid_of(commands, name) if self._knows_uuids() else None
-            # Before the indexes: one with a time to live would have documents deleted.
             filled = filler.fill(commands, name, source, uuid)
             stop.check()
-            create_indexes(commands, name, source.spec)
-            found = watch.evidence(source.spec, filled, indexes=count_indexes(commands, name))
+            skipped = self._build_indexes(commands, name, source.spec)
+            there = len(source.spec.indexes) - len(skipped)
+            found = watch.evidence(source.spec, filled, indexes=there, skipped=skipped)
+        if skipped:
+            self._skipped[number] = [index.name for index in skipped]
         self._evidence(found)
         self._progress(0, 0, 1)
+
+    def _build_indexes(
+        self, commands: Commands, name: str, spec: CollectionSpec
+    ) -> tuple[SkippedIndex, ...]:
+        """All but those that expire, which are tried out as far as they can be."""
+        failures = self._index_failures
+        skipped = indexes.build(commands, name, spec, indexes.lasting(spec), failures=failures)
+        expiring = indexes.expiring(spec)
+        proof = f"{name}.proof"
+        skipped += indexes.try_out(commands, proof, spec, expiring, failures=failures)
+        refused = {index.name for index in skipped}
+        fallible = [one for one in indexes.fallible(spec) if indexes.name_of(one) not in refused]
+        skipped += indexes.build(commands, name, spec, fallible, failures=failures, plain=True)
+        return skipped
 
     def _knows_uuids(self) -> bool:
         """Whether a write can name the one collection that it is for (MongoDB 6.0 and later).

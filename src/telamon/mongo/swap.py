@@ -4,16 +4,18 @@ Every step looks at what the deployment holds before it acts, so the whole may b
 and run again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from pymongo.errors import OperationFailure
 
 from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
+from telamon.model.restore_options import IndexFailures
+from telamon.mongo import indexes
 from telamon.mongo.catalog import BUCKETS_PREFIX, UNREAD, list_collections
 from telamon.mongo.connect import Client
-from telamon.mongo.create import create, create_indexes
+from telamon.mongo.create import create, expires, set_expiry
 from telamon.mongo.evidence import Evidence, Stopwatch, count_indexes
 from telamon.mongo.fill import EMPTY, Filler, Source
 from telamon.mongo.shadow import SHADOW_PREFIX, shadow_name, user_databases
@@ -38,12 +40,17 @@ class Swap:
         sources: Sequence[Source],
         filler: Filler,
         evidence: Evidence,
+        index_failures: IndexFailures,
+        skipped: Mapping[int, Sequence[str]],
     ) -> None:
+        """``skipped`` are the indexes that the load went on without, by the collection's number."""
         self._client = client
         self._job_id = job_id
         self._sources = sources
         self._filler = filler
         self._evidence = evidence
+        self._index_failures = index_failures
+        self._skipped = skipped
         self._wanted = {source.spec.namespace for source in sources}
 
     def steps(self) -> list[Step]:
@@ -51,6 +58,7 @@ class Swap:
         rename: list[Step] = []
         rebuild: list[Step] = []
         views: list[Step] = []
+        expire: list[Step] = []
         for number, source in enumerate(self._sources):
             match source.spec.kind:
                 case CollectionKind.VIEW:
@@ -61,10 +69,25 @@ class Swap:
                     rebuild.append(partial(self._replace_functions, source))
                 case CollectionKind.COLLECTION:
                     rename.append(partial(self._rename, number, source.spec.namespace))
+                    expire += self._expiring(number, source.spec)
         kept = {namespace.database for namespace in self._wanted}
         surplus: list[Step] = [partial(self._drop_surplus, database) for database in sorted(kept)]
         surplus.append(partial(self._drop_databases_but, kept))
-        return [*rename, *rebuild, *surplus, *views]
+        return [*rename, *rebuild, *surplus, *views, *expire]
+
+    def _expiring(self, number: int, spec: CollectionSpec) -> list[Step]:
+        """What lets the server delete documents by their age: nothing may depend on them any more."""
+        skipped = self._skipped.get(number, ())
+        if not indexes.expiring(spec, skipped) and not expires(spec):
+            return []
+        return [partial(self._let_expire, spec, skipped)]
+
+    def _let_expire(self, spec: CollectionSpec, skipped: Sequence[str]) -> None:
+        if self._kind(spec.namespace) is None:
+            raise RestoreFailed(f"{spec.namespace} was dropped by somebody during the restore.")
+        commands = self._client[spec.namespace.database]
+        indexes.finish_expiring(commands, spec, skipped)
+        set_expiry(commands, spec)
 
     def _rename(self, number: int, namespace: Namespace) -> None:
         shadow = Namespace(namespace.database, shadow_name(self._job_id, number))
@@ -91,9 +114,16 @@ class Swap:
         self._drop(namespace)
         create(commands, namespace.name, source.spec)
         filled = self._filler.fill(commands, BUCKETS_PREFIX + namespace.name, source)
-        create_indexes(commands, namespace.name, source.spec)
-        indexes = count_indexes(commands, namespace.name)
-        self._evidence(watch.evidence(source.spec, filled, indexes=indexes))
+        skipped = indexes.build(
+            commands,
+            namespace.name,
+            source.spec,
+            indexes.secondary(source.spec),
+            failures=self._index_failures,
+        )
+        set_expiry(commands, source.spec)
+        there = count_indexes(commands, namespace.name)
+        self._evidence(watch.evidence(source.spec, filled, indexes=there, skipped=skipped))
 
     def _replace_functions(self, source: Source) -> None:
         commands = self._client[source.spec.namespace.database]
@@ -105,8 +135,8 @@ class Swap:
                 raise
         commands[FUNCTIONS].delete_many({})
         filled = self._filler.fill(commands, FUNCTIONS, source)
-        indexes = count_indexes(commands, FUNCTIONS)
-        self._evidence(watch.evidence(source.spec, filled, indexes=indexes))
+        there = count_indexes(commands, FUNCTIONS)
+        self._evidence(watch.evidence(source.spec, filled, indexes=there))
 
     def _drop_surplus(self, database: str) -> None:
         listed = list_collections(self._client[database])

@@ -171,6 +171,7 @@ class RunRestore:
             job_id=job.id,
             sources=sources,
             progress=progress.add if progress else unnoticed,
+            index_failures=job.options.index_failures,
             evidence=lambda found: self._note(job.id, found),
             confirm=lambda: self._confirm(job.id),
         )
