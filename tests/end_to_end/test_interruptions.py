@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 from pymongo import MongoClient
 
@@ -11,6 +12,7 @@ from telamon.mongo.connect import open_client
 from tests.conftest import Mongod
 from tests.end_to_end.harness import (
     PATIENCE_SECONDS,
+    V2,
     Json,
     Server,
     is_alive,
@@ -74,6 +76,75 @@ def test_a_worker_killed_in_mid_restore_is_replaced_and_the_job_finishes(
         assert content(target) == content(source)
 
 
+def test_a_server_killed_in_mid_restore_finishes_the_job_when_it_is_back(
+    server: Server, filled: str
+) -> None:
+    """Its worker ends with it."""
+    uri = server.create("awaited")
+    job_id = server.start_restore("filled", filled, target="awaited")
+    _await_documents(server, job_id)
+
+    server.kill()
+    server.start()
+
+    assert not server.ended_job("filled", job_id)["failed"]
+    _require_equal(server, uri)
+
+
+@pytest.fixture(scope="module")
+def cluster(server: Server, filled: str) -> str:
+    """A snapshot of the same deployment, attached as a dedicated cluster."""
+    assert filled
+    body = {"kind": "dedicated", "name": "cluster", "uri": server.idle("filled")}
+    server.own("POST", "/instances", body)
+    return server.snapshot("cluster")
+
+
+def test_what_a_restore_needs_stays_while_it_runs(server: Server, cluster: str) -> None:
+    """Its snapshot is not deleted, and its target is not restored twice at once."""
+    uri = server.create("wanted")
+    job_id = _restore_cluster(server, cluster, "wanted")
+    _await_documents(server, job_id, "cluster")
+
+    deleted = server.http.delete(f"{_backup(server)}/snapshots/{cluster}", headers=V2)
+    second = server.http.post(
+        f"{_backup(server)}/restoreJobs",
+        headers=V2,
+        json={
+            "deliveryType": "automated",
+            "snapshotId": cluster,
+            "targetClusterName": "wanted",
+            "targetGroupId": server.group_id,
+        },
+    )
+
+    assert (deleted.status_code, second.status_code) == (409, 409)
+    assert "is being restored" in deleted.json()["detail"]
+    ended = wait_for(lambda: server.job_details("cluster", job_id), lambda it: "finishedAt" in it)
+    assert ended["stage"] == "finished"
+    _require_equal(server, uri)
+
+
+def test_a_restore_outlives_the_key_that_asked_for_it(server: Server, filled: str) -> None:
+    """It is the project's."""
+    uri = server.create("inherited")
+    keys = f"/api/atlas/v1.0/groups/{server.group_id}/apiKeys"
+    made = server.http.post(keys, json={"desc": "leaver", "roles": ["GROUP_OWNER"]}).json()
+    its_path = f"/api/atlas/v1.0/orgs/{server.key['orgId']}/apiKeys/{made['id']}"
+    server.http.post(f"{its_path}/accessList", json=[{"ipAddress": "127.0.0.1"}])
+    leaver = httpx.DigestAuth(made["publicKey"], made["privateKey"])
+    body = {"snapshotId": filled, "targetClusterName": "inherited"}
+    asked = f"/api/telamon/v1/groups/{server.group_id}/instances/filled/restoreJobs"
+    job_id = server.http.post(asked, json=body, auth=leaver).json()["id"]
+    _await_documents(server, job_id)
+
+    revoked = server.http.delete(its_path)
+
+    assert revoked.status_code == 204
+    assert not server.ended_job("filled", job_id)["failed"]
+    _require_equal(server, uri)
+
+
 def test_a_worker_killed_in_mid_snapshot_is_replaced_and_the_snapshot_completes(
     server: Server, filled: str
 ) -> None:
@@ -114,6 +185,20 @@ def test_polls_are_answered_while_worker_and_deployment_stand_still(
     assert jobs["totalCount"] >= 0
     assert snapshots["totalCount"] >= 1
     assert instance["stateName"] == "IDLE"
+
+
+def test_a_restore_goes_on_when_its_source_is_deleted(server: Server, cluster: str) -> None:
+    """What is restored is in the repository. The job is shown no more, as its instance is not."""
+    uri = server.create("orphan")
+    job_id = _restore_cluster(server, cluster, "orphan")
+    _await_documents(server, job_id, "cluster")
+
+    server.v2("DELETE", "/clusters/cluster")
+
+    with open_client(server.idle("filled")) as source, open_client(uri) as target:
+        expected = content(source)
+        wait_for(lambda: content(target), lambda found: found == expected)
+    assert server.restore("filled", server.snapshot("filled"), target="orphan")
 
 
 def test_a_restart_comes_back_to_the_same_data_and_address(own_server: Server) -> None:
@@ -207,13 +292,28 @@ def _fill(client: MongoClient[Json]) -> None:
     client.shop.orders.create_index([("b", 1), ("a", -1)])
 
 
-def _await_documents(server: Server, job_id: str) -> None:
+def _await_documents(server: Server, job_id: str, name: str = "filled") -> None:
     """Until the restore is well under way; it must not be over by then."""
     found = wait_for(
-        lambda: server.job_details("filled", job_id),
+        lambda: server.job_details(name, job_id),
         lambda it: it["documentsRestored"] > 0 or "finishedAt" in it,
     )
     assert found["stage"] == "loading"
+
+
+def _require_equal(server: Server, uri: str) -> None:
+    """The deployment at ``uri`` holds what the filled one does."""
+    with open_client(server.idle("filled")) as source, open_client(uri) as target:
+        assert content(target) == content(source)
+
+
+def _restore_cluster(server: Server, snapshot_id: str, target: str) -> str:
+    body = {"snapshotId": snapshot_id, "targetClusterName": target}
+    return str(server.own("POST", "/instances/cluster/restoreJobs", body)["id"])
+
+
+def _backup(server: Server) -> str:
+    return f"/api/atlas/v2/groups/{server.group_id}/clusters/cluster/backup"
 
 
 def _mongods(server: Server) -> list[Path]:
