@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
+RESTORE = (ROOT / "docs" / "restore.md").read_text()
 SNAPSHOT_IN_DOCUMENTS = "6b053db2eacba0054bb9b72a"
 URI_IN_DOCUMENTS = "mongodb://backup:secret@db.example.net/?replicaSet=rs0"
 # Shown by a test of their own, or by whoever runs the tests.
@@ -73,6 +74,17 @@ def test_every_error_code_of_the_checks_is_one_of_the_tree() -> None:
     known = {kind.error_code for kind in _tree(TelamonError)}
 
     assert set(re.findall(r"`([A-Z]{3,}_[A-Z_]+)`", table)) <= known
+
+
+def test_every_interruption_of_the_restore_page_is_a_test() -> None:
+    """By the page's last column."""
+    table = RESTORE.partition("## After an interruption")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \|.*`(tests/\S+\.py)::(test_\w+)` \|$", table, re.MULTILINE)
+
+    assert len(rows) == 15
+    assert len({what for what, _file, _name in rows}) == 15
+    for _what, file, name in rows:
+        assert f"\ndef {name}(" in (ROOT / file).read_text()
 
 
 def test_every_client_that_is_driven_is_in_the_api_page() -> None:
