@@ -135,6 +135,13 @@ class CannotCancel(InvalidRequest):
     detail = "The restore job %s cannot be cancelled: %s."
 
 
+class InvalidSelection(InvalidRequest):
+    """A part of a snapshot that no restore could bring back. The parameter says why."""
+
+    error_code = "INVALID_RESTORE_SELECTION"
+    detail = "The selection cannot be restored: %s."
+
+
 class InvalidGroupName(InvalidRequest):
     error_code = "INVALID_GROUP_NAME"
     detail = "The group name %s is invalid: 1 to 64 letters, digits, blanks or any of -_.(),:&@+' are valid."

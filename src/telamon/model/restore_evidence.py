@@ -21,7 +21,9 @@ class NamespaceEvidence:
     """One namespace as it was put into the target.
 
     ``documents`` were counted there, or while they were put in where the server deletes by itself;
-    ``size_bytes`` is their length. ``seconds`` is from its first document to its last index.
+    ``size_bytes`` is their length. Where a query has chosen among them, ``documents`` are those that are
+    left; length and hash are those of all that were put in. ``seconds`` is from its first document to
+    its last index.
     """
 
     namespace: Namespace

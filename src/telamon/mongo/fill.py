@@ -19,7 +19,8 @@ from telamon.mongo.parallel import Stop
 from telamon.mongo.write import Batch, Commands, batches, insert
 
 Progress = Callable[[int, int, int], None]
-"""Told of so many documents, bytes and namespaces more; by several threads."""
+"""Told of so many documents, bytes and namespaces more (or documents less, filtered out); by several
+threads."""
 
 _BATCHES_AHEAD = 2
 _UUID_MISMATCH = 361  # the server's code where the collection of a name is another, or none

@@ -34,13 +34,13 @@ Skipped = tuple[SkippedIndex, ...]
 def id_index(spec: CollectionSpec) -> RawBSONDocument | None:
     """As ``create`` takes it. None of a clustered collection, and where there is none."""
     for index in spec.indexes:
-        if _is_id_index(index) and not _is_clustered(index):
+        if is_id_index(index) and not _is_clustered(index):
             return _definition(spec, index)
     return None
 
 
 def secondary(spec: CollectionSpec) -> list[bytes]:
-    return [index for index in spec.indexes if not _is_id_index(index)]
+    return [index for index in spec.indexes if not is_id_index(index)]
 
 
 def lasting(spec: CollectionSpec) -> list[bytes]:
@@ -175,7 +175,7 @@ def _depends_on_documents(index: bytes) -> bool:
     return bool(document.get("unique", False)) or any(isinstance(kind, str) for kind in kinds)
 
 
-def _is_id_index(index: bytes) -> bool:
+def is_id_index(index: bytes) -> bool:
     return name_of(index) == "_id_"
 
 

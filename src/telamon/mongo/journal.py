@@ -22,6 +22,8 @@ class Milestone(StrEnum):
 
     LOADED = "loaded"
     """All shadows are complete."""
+    SWAPPING = "swapping"
+    """The first of them may be in place."""
     SWAPPED = "swapped"
     """All of them are in place."""
 

@@ -1,18 +1,22 @@
-"""A full restore into a deployment: shadow, verify, swap.
+"""A restore into a deployment: shadow, verify, swap.
 
 ``load`` prepares the snapshot's collections beside the deployment's own, under names that nobody
-else uses, and changes nothing else. ``swap`` renames each into its place and drops what the
-snapshot does not have. Until ``swap`` the deployment is as it was, and ``discard`` takes the
+else uses, and changes nothing else. ``swap`` renames each into its place and, unless only a part of
+the snapshot is restored, drops what the snapshot does not have. Until ``swap`` the deployment is as it was, and ``discard`` takes the
 preparations away.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
+from bson.binary import Binary
+
 from telamon.errors import RestoreFailed
-from telamon.model.manifest import CollectionKind, CollectionSpec
+from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.model.restore_evidence import SkippedIndex
 from telamon.model.restore_options import IndexFailures
+from telamon.model.selection import FUNCTIONS
 from telamon.mongo import indexes
 from telamon.mongo.catalog import uuid_of
 from telamon.mongo.connect import Client, translated
@@ -21,8 +25,9 @@ from telamon.mongo.evidence import Evidence, Stopwatch, unrecorded
 from telamon.mongo.fill import Filler, Progress, Source, Verification
 from telamon.mongo.journal import Journal, Milestone
 from telamon.mongo.parallel import Stop, Stopped, run_all
+from telamon.mongo.part import Part, keep_only
 from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
-from telamon.mongo.swap import FUNCTIONS, Swap
+from telamon.mongo.swap import Swap
 from telamon.mongo.write import Commands
 
 _WRITES_BY_UUID = 17  # as a wire version
@@ -35,6 +40,10 @@ class Restore:
     that is done: when its shadow is complete, or in the swap if it has none. They and the reading of
     ``sources`` are called from several threads at once. ``confirm`` is called just before shadows
     are dropped, and before each step of the swap. What they raise comes out as it is.
+
+    With a ``part``, ``sources`` are only some of a snapshot's collections, under the names that they
+    are to have, and everything else that the deployment holds stays as it is. After ``load``,
+    ``filtered_out`` tells how many documents of each collection its query took away.
 
     Every method may be run again after it failed or was killed, also by another Restore with the
     same ``job_id``, ``sources`` and ``index_failures``. Only one job at a time may work on a deployment.
@@ -51,8 +60,10 @@ class Restore:
         index_failures: IndexFailures = IndexFailures.FAIL,
         confirm: Callable[[], None] = lambda: None,
         parallel: int = 2,
+        part: Part | None = None,
     ) -> None:
         self._client = client
+        self._part = part
         self._job_id = job_id
         self._sources = sorted(sources, key=lambda source: source.spec.namespace)
         self._progress = progress
@@ -64,6 +75,11 @@ class Restore:
         self._journal = Journal(client, job_id)
         self._stop = Stop()
         self._is_interrupted = False
+        self.filtered_out: dict[Namespace, int] = {}
+
+    @property
+    def _specs(self) -> list[CollectionSpec]:
+        return [source.spec for source in self._sources]
 
     def load(self) -> None:
         """Bring every collection into its shadow, with its indexes, and count its documents there.
@@ -74,7 +90,8 @@ class Restore:
         shadow, since they cannot be renamed: ``swap`` makes them, of documents that are read here
         once to prove that they can be. On return all is durable on a majority. Raises RestoreFailed when the deployment refuses or lost something,
         DeploymentUnavailable when it stops answering, anything after ``interrupt``; then the target
-        is as it was but for shadows.
+        is as it was but for shadows. Of a part also RestoreNotPossible, before anything is written,
+        where it would take the place of something that is to stay.
         """
         stop = self._stop = Stop()
         if self._is_interrupted:
@@ -87,6 +104,8 @@ class Restore:
         # The largest first, so that none is left to run alone at the end.
         numbered.sort(key=lambda one: -one[1].size_bytes)
         self._confirm()
+        if self._part is not None:
+            self._part.require_possible(self._client, self._specs)
         with translated(RestoreFailed):
             # Before the shadows, so that a half-done drop is never taken for a complete load.
             self._journal.forget_all()
@@ -135,6 +154,9 @@ class Restore:
             )
         with translated(RestoreFailed), self._filler(Stop()) as filler:
             self._journal.begin()
+            if self._part is not None and milestone is Milestone.LOADED:
+                self._part.require_free(self._client, self._specs)
+                self._journal.mark(Milestone.SWAPPING)  # what is in place may be ours from now on
             swap = Swap(
                 self._client,
                 job_id=self._job_id,
@@ -143,6 +165,8 @@ class Restore:
                 evidence=self._evidence,
                 index_failures=self._index_failures,
                 skipped=skipped,
+                is_part=self._part is not None,
+                replaces=self._part is None or self._part.replaces,
             )
             for step in swap.steps():
                 self._confirm()
@@ -157,6 +181,20 @@ class Restore:
             self._journal.forget()
             drop_shadows_of_job(self._client, self._job_id)
 
+    def _filter(self, name: str, spec: CollectionSpec, uuid: Binary | None, stop: Stop) -> int:
+        """Answers how many documents of the shadow went."""
+        assert self._part is not None
+        assert self._part.query is not None
+
+        def check() -> None:
+            stop.check()
+            self._confirm()
+
+        gone = keep_only(self._client, name, spec, self._part.query, uuid=uuid, check=check)
+        self.filtered_out[spec.namespace] = gone
+        self._progress(-gone, 0, 0)
+        return gone
+
     def _filler(self, stop: Stop) -> Filler:
         return Filler(self._progress, parallel=self._parallel, stop=stop)
 
@@ -168,6 +206,9 @@ class Restore:
             create(commands, name, source.spec)
             uuid = uuid_of(commands, name) if self._knows_uuids() else None
             filled = filler.fill(commands, name, source, uuid)
+            if self._part is not None and self._part.query is not None:
+                gone = self._filter(name, source.spec, uuid, stop)
+                filled = replace(filled, documents=filled.documents - gone)
             stop.check()
             skipped = self._build_indexes(commands, name, source.spec)
             there = len(source.spec.indexes) - len(skipped)

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 from telamon.errors import RestoreFailed
 from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.model.restore_options import IndexFailures
+from telamon.model.selection import FUNCTIONS
 from telamon.mongo import indexes
 from telamon.mongo.catalog import BUCKETS_PREFIX, UNREAD, list_collections
 from telamon.mongo.connect import Client
@@ -21,16 +22,17 @@ from telamon.mongo.fill import EMPTY, Filler, Source
 from telamon.mongo.shadow import SHADOW_PREFIX, shadow_name, user_databases
 from telamon.mongo.write import IN_MEMORY, drop
 
-FUNCTIONS = "system.js"
-"""The collection of stored JavaScript functions, which can be neither renamed nor dropped."""
-
 Step = Callable[[], None]
 
 _NAMESPACE_EXISTS = 48
 
 
 class Swap:
-    """The steps of a swap. ``sources`` in the order in which they were loaded."""
+    """The steps of a swap. ``sources`` in the order in which they were loaded.
+
+    Where they are only a part of what the deployment is to hold (``is_part``), all else stays.
+    Without ``replaces`` a collection that is in place of one to come is a failure.
+    """
 
     def __init__(
         self,
@@ -42,6 +44,8 @@ class Swap:
         evidence: Evidence,
         index_failures: IndexFailures,
         skipped: Mapping[int, Sequence[str]],
+        is_part: bool = False,
+        replaces: bool = True,
     ) -> None:
         """``skipped`` are the indexes that the load went on without, by the collection's number."""
         self._client = client
@@ -51,6 +55,8 @@ class Swap:
         self._evidence = evidence
         self._index_failures = index_failures
         self._skipped = skipped
+        self._is_part = is_part
+        self._replaces = replaces
         self._wanted = {source.spec.namespace for source in sources}
 
     def steps(self) -> list[Step]:
@@ -70,6 +76,8 @@ class Swap:
                 case CollectionKind.COLLECTION:
                     rename.append(partial(self._rename, number, source.spec.namespace))
                     expire += self._expiring(number, source.spec)
+        if self._is_part:
+            return [*rename, *rebuild, *views, *expire]
         kept = {namespace.database for namespace in self._wanted}
         surplus: list[Step] = [partial(self._drop_surplus, database) for database in sorted(kept)]
         surplus.append(partial(self._drop_databases_but, kept))
@@ -96,13 +104,17 @@ class Swap:
             if kind is None:
                 raise RestoreFailed(f"{namespace} was dropped by somebody during the restore.")
             return  # renamed by an earlier run
+        if kind is not None and not self._replaces:
+            raise RestoreFailed(
+                f"{namespace} was made by somebody during the restore, and is left as it is."
+            )
         if kind in {CollectionKind.VIEW, CollectionKind.TIMESERIES}:
             self._drop(namespace)  # a rename replaces nothing but collections
         self._client.admin.command(
             {
                 "renameCollection": str(shadow),
                 "to": str(namespace),
-                "dropTarget": True,
+                "dropTarget": self._replaces,
                 "writeConcern": IN_MEMORY,
             }
         )

@@ -9,6 +9,7 @@ import bson
 from bson.binary import Binary
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, WriteConcernError, WriteError
 
@@ -106,12 +107,12 @@ def insert(
         _require_count(write(commands, command), len(updates))
 
 
-def write(commands: Commands, command: dict[str, Any]) -> int:
+def write(commands: Commands, command: dict[str, Any], session: ClientSession | None = None) -> int:
     """Run a command that writes, and return its ``n``.
 
     Unlike PyMongo's ``command``, raises WriteError and WriteConcernError for what the reply tells.
     """
-    reply = commands.command(command)
+    reply = commands.command(command, session=session)
     for failure in reply.get("writeErrors", ()):
         raise WriteError(failure.get("errmsg", "it gave no reason"), failure.get("code"), failure)
     failure = reply.get("writeConcernError")
