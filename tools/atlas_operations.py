@@ -100,6 +100,8 @@ _SECTIONS = (
         GET    -                listCollectionRestoreJobs
         POST   -                createCollectionRestoreJob
         GET    /{restoreJobId}  getCollectionRestoreJob
+        GET    /{restoreJobId}/collections                    listRestoreJobCollections
+        GET    /{restoreJobId}/collections/{sourceNamespace}  getRestoreJobCollection
         """,
     ),
     _Section(
@@ -233,9 +235,13 @@ PARTLY = {
     "createServerlessInstance": "`serverlessContinuousBackupEnabled` is kept and has no effect yet",
     "createBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
     "updateBackupSchedule": "no exports, no copies in other regions",
-    "listCollectionRestoreJobs": "answers 403 `FEATURE_UNSUPPORTED`",
-    "createCollectionRestoreJob": "as above",
+    "listCollectionRestoreJobs": "`indexStatus` is missing",
+    "createCollectionRestoreJob": "as above; a moment instead of a snapshot answers 403 "
+    "`FEATURE_UNSUPPORTED`",
     "getCollectionRestoreJob": "as above",
+    "listRestoreJobCollections": "`indexStatus` is missing; `restoredDocuments` is 0 until the job "
+    "has ended",
+    "getRestoreJobCollection": "as above",
     "createOrganization": "`apiKey` is required: there are no users who could own the organization; "
     "no federation",
     "getOrganizationSettings": "settings other than the required access list and the life of secrets "

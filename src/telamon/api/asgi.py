@@ -28,6 +28,7 @@ from telamon.api import (
     clusters_backup,
     clusters_contents,
     clusters_schedule,
+    collection_restore_jobs,
     downloads,
     flex_backup,
     flex_clusters,
@@ -84,6 +85,7 @@ ROUTES = (
     *clusters_backup.ROUTES,
     *clusters_schedule.ROUTES,
     *clusters_contents.ROUTES,
+    *collection_restore_jobs.ROUTES,
     *own.ROUTES,
     *own_restore_jobs.ROUTES,
 )

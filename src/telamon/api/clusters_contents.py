@@ -1,13 +1,10 @@
-"""What a snapshot of a dedicated cluster consists of, and restores of a part of it. On v2 only."""
+"""What a snapshot of a dedicated cluster consists of. On v2 only."""
 
 from datetime import date
 from urllib.parse import quote
 
 from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire
 from telamon.api.clusters_backup import snapshot_path
-from telamon.errors import FeatureUnsupported
-from telamon.model.access import PROJECT_BACKUP_MANAGERS
-from telamon.model.instance import InstanceKind
 from telamon.model.manifest import Namespace
 
 
@@ -52,13 +49,6 @@ async def get_collection(call: Call) -> Reply:
     return Reply(body=_collection(call, found.namespace))
 
 
-async def refuse_collection_restores(call: Call) -> Reply:
-    """There is no restore of a part of a snapshot yet; who may not ask learns no more than that."""
-    await call.services.access.require(call.caller, call.group_id, PROJECT_BACKUP_MANAGERS)
-    await call.services.instances.require(call.group_id, call.instance_name, InstanceKind.DEDICATED)
-    raise FeatureUnsupported("restores of single databases and collections")
-
-
 def _database(call: Call, name: str) -> Named:
     return Named(links=[Link(href=_url(call, name), rel="self")], name=name)
 
@@ -83,7 +73,6 @@ _VERSIONS = (date(2025, 3, 12),)
 _CLUSTER = "/groups/{groupId}/clusters/{instanceName}"
 _DATABASES = f"{_CLUSTER}/backup/snapshots/{{snapshotId}}/databases"
 _DATABASE = f"{_DATABASES}/{{databaseName}}"
-_COLLECTION_RESTORES = f"{_CLUSTER}/collectionRestoreJobs"
 
 ROUTES = (
     Route(
@@ -121,35 +110,5 @@ ROUTES = (
         answer=Answer(Named),
         surfaces=_V2,
         versions=_VERSIONS,
-    ),
-    Route(
-        operation_id="listCollectionRestoreJobs",
-        method="GET",
-        path=_COLLECTION_RESTORES,
-        handler=refuse_collection_restores,
-        answer=None,
-        surfaces=_V2,
-        versions=_VERSIONS,
-        listed_addresses_only=True,
-    ),
-    Route(
-        operation_id="createCollectionRestoreJob",
-        method="POST",
-        path=_COLLECTION_RESTORES,
-        handler=refuse_collection_restores,
-        answer=None,
-        surfaces=_V2,
-        versions=_VERSIONS,
-        listed_addresses_only=True,
-    ),
-    Route(
-        operation_id="getCollectionRestoreJob",
-        method="GET",
-        path=f"{_COLLECTION_RESTORES}/{{restoreJobId}}",
-        handler=refuse_collection_restores,
-        answer=None,
-        surfaces=_V2,
-        versions=_VERSIONS,
-        listed_addresses_only=True,
     ),
 )

@@ -7,6 +7,12 @@ from msgspec import UNSET, UnsetType
 
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
+from telamon.api.selections import (
+    NewSelection,
+    SelectionView,
+    shown_selection,
+    wanted_selection,
+)
 from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId
 from telamon.ids import is_id
 from telamon.model.instance import is_instance_name
@@ -22,9 +28,10 @@ class _IndexFailures(StrEnum):
 
 
 class _NewRestoreJob(Wire, kw_only=True, frozen=True):
-    """Without a target, back into the instance itself."""
+    """Without a target, back into the instance itself. Without a selection, the whole snapshot."""
 
     index_failures: _IndexFailures = _IndexFailures.FAIL
+    selection: NewSelection | UnsetType = UNSET
     snapshot_id: str
     target_cluster_name: str | UnsetType = UNSET
     target_group_id: str | UnsetType = UNSET
@@ -39,6 +46,7 @@ class RestoreJobView(Wire, kw_only=True, frozen=True):
     id: str
     namespaces_restored: int
     namespaces_total: int
+    selection: SelectionView | UnsetType = UNSET
     size_bytes_restored: int
     size_bytes_total: int
     snapshot_id: str
@@ -124,7 +132,10 @@ def _wanted(call: Call, data: bytes) -> NewRestoreJob:
 
 
 def _options(body: _NewRestoreJob) -> RestoreOptions:
-    return RestoreOptions(index_failures=IndexFailures(body.index_failures.value))
+    return RestoreOptions(
+        index_failures=IndexFailures(body.index_failures.value),
+        selection=None if body.selection is UNSET else wanted_selection(body.selection),
+    )
 
 
 def _restore_job(job: RestoreJob) -> RestoreJobView:
@@ -137,6 +148,7 @@ def _restore_job(job: RestoreJob) -> RestoreJobView:
         id=job.id,
         namespaces_restored=job.namespaces,
         namespaces_total=job.namespaces_total,
+        selection=shown_selection(job.options),
         size_bytes_restored=job.size_bytes,
         size_bytes_total=job.size_bytes_total,
         snapshot_id=job.snapshot_id,

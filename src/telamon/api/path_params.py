@@ -40,6 +40,7 @@ _ANYTHING = frozenset(
         "endpointSetId",
         "databaseName",
         "collectionName",
+        "sourceNamespace",
     }
 )
 

@@ -1,11 +1,12 @@
 """``telamon restore``: putting snapshots back."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from telamon.cli.client import Client
 from telamon.cli.progress import Amount, Progress, Unit
+from telamon.cli.selection import Part, selection_body
 from telamon.config import load_client_settings
 from telamon.errors import RestoreFailed
 from telamon.model.restore_options import IndexFailures
@@ -21,9 +22,13 @@ def start(
     target: str | None = None,
     target_group_id: str | None = None,
     index_failures: IndexFailures = IndexFailures.FAIL,
+    part: Annotated[Part | None, Parameter(name="*")] = None,
     wait: bool = False,
 ) -> None:
-    """Restore a snapshot in place of everything that the target holds, and print the job's id.
+    """Restore a snapshot, and print the job's id.
+
+    It takes the place of everything that the target holds. With --ns, only a part of it is restored,
+    and everything else in the target stays.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ def start(
         The target's project; the same one if not given.
     index_failures
         What happens when the target cannot build an index: the restore fails, or skips that index.
+    part
+        What of the snapshot is restored; all of it if not given.
     wait
         Return when it is finished; fail, with the reason, if it fails.
     """
@@ -49,6 +56,7 @@ def start(
                 "snapshotId": snapshot_id,
                 "targetClusterName": target or name,
                 "targetGroupId": target_group_id or client.group_id,
+                **selection_body(part),
             },
         )
         print(job["id"], flush=True)

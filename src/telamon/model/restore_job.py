@@ -39,7 +39,7 @@ class RestoreJob:
     """A request to restore one snapshot.
 
     ``sequence`` numbers the jobs of the snapshot's instance from 1, without gaps, in the order
-    they were made. ``snapshot_taken_at`` is the moment whose data the target gets. A download has no
+    they were made; those that Atlas keeps in a list of their own count from -1 downwards. ``snapshot_taken_at`` is the moment whose data the target gets. A download has no
     target: ``target_instance_id`` is None, and the other fields of the target are what the caller
     wrote there, most likely nothing. ``expires_at`` is when the job's record is not kept any more; of
     a download that is ready, when it cannot be fetched any more.
@@ -76,6 +76,11 @@ class RestoreJob:
     options: RestoreOptions = USUAL
     cancel_requested_at: datetime | None = None
     """Of one that a worker had begun: it ends as soon as the worker sees it."""
+
+    @property
+    def is_of_part(self) -> bool:
+        """Whether only a part of the snapshot is restored."""
+        return self.options.selection is not None
 
     @property
     def failed(self) -> bool:

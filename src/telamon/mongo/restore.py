@@ -78,6 +78,12 @@ class Restore:
         self.filtered_out: dict[Namespace, int] = {}
 
     @property
+    def documents_left(self) -> int:
+        """How many documents are restored, as far as ``sources`` say, without those filtered out."""
+        come = sum(source.documents or 0 for source in self._sources)
+        return come - sum(self.filtered_out.values())
+
+    @property
     def _specs(self) -> list[CollectionSpec]:
         return [source.spec for source in self._sources]
 

@@ -134,10 +134,16 @@ def snapshot_of(
 def restore_job_of(
     tx: Connection, instance: Instance, restore_job_id: str, kind: InstanceKind | None
 ) -> RestoreJob:
-    """Raises RestoreJobNotFound, in the words of the family that is asked."""
+    """Raises RestoreJobNotFound, in the words of the family that is asked.
+
+    The paths of dedicated clusters have others for restores of a part.
+    """
     try:
-        return restore_jobs.of_instance(tx, instance.id, instance.name, restore_job_id)
+        found = restore_jobs.of_instance(tx, instance.id, instance.name, restore_job_id)
     except RestoreJobNotFound as error:
         if kind is InstanceKind.FLEX:
             raise FlexRestoreJobNotFound(restore_job_id, instance.name) from error
         raise
+    if found.is_of_part and kind is InstanceKind.DEDICATED:
+        raise RestoreJobNotFound(restore_job_id, instance.name)
+    return found

@@ -12,7 +12,7 @@ from functools import partial
 from telamon.clock import Clock
 from telamon.jobs.records import JobRecords, ended_before
 from telamon.operations.restore_jobs import RECORD_KEPT_DAYS
-from telamon.state import restore_jobs, schedule_runs
+from telamon.state import collection_restore_jobs, restore_jobs, schedule_runs
 from telamon.state.database import Database
 
 BATCH = 500
@@ -41,7 +41,11 @@ class Pruning:
     def prune(self) -> Pruned:
         return Pruned(
             job_records=_all(self._forget_jobs),
-            restore_jobs=sum(_all(partial(self._forget_restores, each)) for each in self._owners()),
+            restore_jobs=sum(
+                _all(partial(self._forget_restores, each, prune))
+                for each in self._owners()
+                for prune in (restore_jobs.prune, collection_restore_jobs.prune)
+            ),
             schedule_runs=_all(self._forget_runs),
         )
 
@@ -54,13 +58,18 @@ class Pruning:
 
     def _owners(self) -> tuple[str, ...]:
         before = self._clock() - _RESTORE_JOBS_KEPT
-        return self._db.look(lambda tx: restore_jobs.owners_of_old(tx, before))
-
-    def _forget_restores(self, instance_id: str) -> int:
-        before = self._clock() - _RESTORE_JOBS_KEPT
-        return self._db.transact(
-            lambda tx: restore_jobs.prune(tx, instance_id, before, limit=BATCH)
+        return self._db.look(
+            lambda tx: tuple(
+                {
+                    *restore_jobs.owners_of_old(tx, before),
+                    *collection_restore_jobs.owners_of_old(tx, before),
+                }
+            )
         )
+
+    def _forget_restores(self, instance_id: str, prune: Callable[..., int]) -> int:
+        before = self._clock() - _RESTORE_JOBS_KEPT
+        return self._db.transact(lambda tx: prune(tx, instance_id, before, limit=BATCH))
 
     def _forget_runs(self) -> int:
         before = self._clock() - self._kept

@@ -23,6 +23,7 @@ from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.restore_options import USUAL, RestoreOptions
 from telamon.model.snapshot import Snapshot, SnapshotStatus
 from telamon.operations.access import authorize
+from telamon.operations.collection_restore_jobs import CollectionRestoreJobs, next_number
 from telamon.operations.downloads import Downloads
 from telamon.operations.kinds import (
     RESTORE_CREATORS,
@@ -32,7 +33,8 @@ from telamon.operations.kinds import (
     restore_job_of,
     snapshot_of,
 )
-from telamon.state import instances, restore_evidence
+from telamon.operations.selecting import amounts_of
+from telamon.state import restore_evidence
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
@@ -82,7 +84,7 @@ class RestoreJobs:
     ) -> RestoreJob:
         """Ask for a restore of one of the instance's snapshots; it is queued when this returns.
 
-        The target is of any kind. Raises SnapshotNotFound, what ``named`` does (source or target),
+        The target is of any kind. Raises SnapshotNotFound, what ``amounts_of`` does, what ``named`` does (source or target),
         CannotRestoreToTarget, RestoreNotPossible, RestoreInProgress; for a download what
         ``Downloads.require`` does.
         """
@@ -202,6 +204,11 @@ class RestoreJobs:
         key = ("restore jobs", caller, group_id, instance_name, kind, limit, offset)
         return await self._db.recall(key, work)
 
+    @property
+    def of_collections(self) -> CollectionRestoreJobs:
+        """What callers can ask of restores of a part of a dedicated cluster's snapshot."""
+        return CollectionRestoreJobs(self._db)
+
     @staticmethod
     def _target(
         tx: Connection,
@@ -230,11 +237,12 @@ class RestoreJobs:
     ) -> RestoreJob:
         now = self._clock()
         assert snapshot.taken_at is not None
+        amounts = amounts_of(tx, snapshot, new.options)
         return RestoreJob(
             id=self._new_id(now),
             group_id=source.group_id,
             instance_id=source.id,
-            sequence=instances.next_restore_job(tx, source.id),
+            sequence=next_number(tx, source, new.options),
             delivery_type=new.delivery_type,
             snapshot_id=snapshot.id,
             snapshot_taken_at=snapshot.taken_at,
@@ -249,10 +257,10 @@ class RestoreJobs:
             cancelled=False,
             failure=None,
             documents=0,
-            documents_total=snapshot.documents,
+            documents_total=amounts.documents,
             size_bytes=0,
-            size_bytes_total=snapshot.size_bytes,
-            namespaces_total=snapshot.namespaces_total,
+            size_bytes_total=amounts.size_bytes,
+            namespaces_total=amounts.namespaces,
             snapshot_finished_at=snapshot.finished_at,
             options=new.options,
         )

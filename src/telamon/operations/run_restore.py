@@ -3,7 +3,8 @@
 Its steps::
 
     1  load     every collection into a shadow namespace of the target, counted and indexed there
-    2  swap     each shadow takes its place in one rename; what the snapshot lacks is dropped
+    2  swap     each shadow takes its place in one rename; what the snapshot lacks is dropped, unless
+                only a part of it is restored
     3  discard  what the job kept in the target for itself goes
     4  finish
 
@@ -12,6 +13,7 @@ goes on where it was.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -20,9 +22,10 @@ from sqlalchemy import Connection
 from telamon.clock import Clock
 from telamon.errors import RestoreCancelled, RestoreFailed, TelamonError, WorkerReplaced
 from telamon.jobs.worker import Steps
-from telamon.model.manifest import StoredCollection
+from telamon.model.manifest import CollectionSpec, StoredCollection
 from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import RestoreJob, RestoreStage
+from telamon.model.selection import Existing
 from telamon.mongo.connect import Client, connected
 from telamon.mongo.fill import Source
 from telamon.mongo.restore import Restore
@@ -30,6 +33,7 @@ from telamon.operations.cancelling import LOOK_SECONDS, CancelWatch
 from telamon.operations.confirming import ALWAYS, Confirm, confirmed
 from telamon.operations.credentials import Credentials
 from telamon.operations.progress import Progress, unnoticed
+from telamon.operations.selecting import moved_from, part_of, placed_collections
 from telamon.repository.repository import Repository
 from telamon.state import instances, restore_evidence
 from telamon.state import restore_jobs as rows
@@ -107,7 +111,8 @@ class RunRestore:
             raise RestoreCancelled
         progress = Progress(self._db, restore_job_id)
         with connected(uri) as client:
-            restore = self._restore(client, job, progress, sources=self._sources(job))
+            named = self._named(client, job)
+            restore = self._restore(client, named, progress, sources=self._sources(named))
             with self._watched(restore_job_id, restore) as watch:
                 try:
                     restore.load()
@@ -115,7 +120,25 @@ class RunRestore:
                     if watch.was_cancelled:
                         raise RestoreCancelled from error
                     raise
+        if restore.filtered_out:
+            self._db.transact(
+                lambda tx: rows.set_documents_total(tx, restore_job_id, restore.documents_left)
+            )
         return False
+
+    def _named(self, client: Client, job: RestoreJob) -> RestoreJob:
+        """The job, with the names of what is to stand beside a namespace that the target has."""
+        selection = job.options.selection
+        if selection is None or selection.existing is not Existing.RENAME:
+            return job
+        if job.stage is RestoreStage.SWAPPING:
+            return job  # what the target has may be this job's own by now
+        manifest = self._repository.manifest(job.snapshot_id)
+        specs = [stored.spec for stored in manifest.collections]
+        moved = moved_from(client, selection, specs)
+        if moved != job.options.moved:
+            self._db.transact(lambda tx: rows.set_moved(tx, job.id, moved))
+        return replace(job, options=replace(job.options, moved=moved))
 
     def _watched(self, restore_job_id: str, restore: Restore) -> CancelWatch:
         return CancelWatch(
@@ -174,19 +197,23 @@ class RunRestore:
             index_failures=job.options.index_failures,
             evidence=lambda found: self._note(job.id, found),
             confirm=lambda: self._confirm(job.id),
+            part=part_of(job.options),
         )
 
     def _sources(self, job: RestoreJob) -> list[Source]:
-        manifest = self._repository.manifest(job.snapshot_id)
-        return [self._source(job, stored) for stored in manifest.collections]
+        collections = self._repository.manifest(job.snapshot_id).collections
+        return [
+            self._source(job, stored, spec)
+            for stored, spec in placed_collections(collections, job.options)
+        ]
 
     def _note(self, restore_job_id: str, found: NamespaceEvidence) -> None:
         self._db.transact(lambda tx: restore_evidence.put(tx, restore_job_id, found))
 
-    def _source(self, job: RestoreJob, stored: StoredCollection) -> Source:
+    def _source(self, job: RestoreJob, stored: StoredCollection, spec: CollectionSpec) -> Source:
         confirm = partial(self._confirm.lately, job.id)
         return Source(
-            spec=stored.spec,
+            spec=spec,
             documents=stored.documents,
             size_bytes=stored.size_bytes,
             read=lambda: confirmed(self._repository.documents(stored), confirm),

@@ -10,6 +10,7 @@ from telamon.model.access import ApiKey
 from telamon.model.contents import SnapshotCollection
 from telamon.model.manifest import Namespace
 from telamon.model.page import Page
+from telamon.model.snapshot import Snapshot
 from telamon.operations.kinds import SnapshotPath, managed_snapshot
 from telamon.state import snapshot_collections as rows
 from telamon.state.database import Database
@@ -66,14 +67,20 @@ class SnapshotContents:
     async def _read(self, caller: ApiKey, path: SnapshotPath, work: Callable[[Connection], T]) -> T:
         def whole(tx: Connection) -> T:
             found = managed_snapshot(tx, caller, path)
-            if found.taken_at is not None and not rows.are_known(tx, found.id):
-                raise FeatureUnsupported(
-                    f"the collections of snapshot {found.id} are not in the catalogue "
-                    "(telamon repository rescan puts them there)"
-                )
+            if found.taken_at is not None:
+                require_known(tx, found)
             return work(tx)
 
         return await self._db.read(whole)
+
+
+def require_known(tx: Connection, found: Snapshot) -> None:
+    """Raises FeatureUnsupported for a snapshot from before its contents were written down."""
+    if not rows.are_known(tx, found.id):
+        raise FeatureUnsupported(
+            f"the collections of snapshot {found.id} are not in the catalogue "
+            "(telamon repository rescan puts them there)"
+        )
 
 
 def _require(tx: Connection, path: SnapshotPath, database: str) -> None:

@@ -229,6 +229,11 @@ def next_restore_job(tx: Connection, instance_id: str) -> int:
     )
 
 
+def hold(tx: Connection, instance_id: str) -> None:
+    """Whoever does the same for the instance waits until this transaction ends."""
+    tx.execute(instance.update().where(instance.c.id == instance_id).values(id=instance_id))
+
+
 def set_first_restore_job(tx: Connection, instance_id: str, first: int) -> None:
     """Those with smaller numbers are gone."""
     tx.execute(

@@ -1,6 +1,7 @@
 """Rows of restore jobs."""
 
 import itertools
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from telamon.errors import RestoreInProgress, RestoreJobNotFound
+from telamon.model.manifest import Namespace
 from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.state import ended_jobs, instances, restore_options
@@ -15,7 +17,8 @@ from telamon.state.ended_jobs import Counted, Outcome
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, restore_job
 
-_SELECT = sa.select(restore_job, instance.c.group_id).join(
+# With what ``restore_job_of`` reads.
+SELECT = sa.select(restore_job, instance.c.group_id).join(
     instance, instance.c.id == restore_job.c.instance_id
 )
 
@@ -51,10 +54,10 @@ def insert(tx: Connection, new: RestoreJob) -> None:
 
 def by_id(tx: Connection, restore_job_id: str) -> RestoreJob:
     """Raises RestoreJobNotFound."""
-    row = tx.execute(_SELECT.where(restore_job.c.id == restore_job_id)).first()
+    row = tx.execute(SELECT.where(restore_job.c.id == restore_job_id)).first()
     if row is None:
         raise RestoreJobNotFound(restore_job_id, "")
-    return _restore_job(row)
+    return restore_job_of(row)
 
 
 def of_instance(
@@ -62,11 +65,11 @@ def of_instance(
 ) -> RestoreJob:
     """One of the jobs that restore an instance's snapshots. Raises RestoreJobNotFound."""
     row = tx.execute(
-        _SELECT.where(restore_job.c.id == restore_job_id, restore_job.c.instance_id == instance_id)
+        SELECT.where(restore_job.c.id == restore_job_id, restore_job.c.instance_id == instance_id)
     ).first()
     if row is None:
         raise RestoreJobNotFound(restore_job_id, instance_name)
-    return _restore_job(row)
+    return restore_job_of(row)
 
 
 def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[RestoreJob]:
@@ -82,12 +85,12 @@ def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[R
     if newest < first:
         return Page(items=(), total=total)
     rows = tx.execute(
-        _SELECT.where(
+        SELECT.where(
             restore_job.c.instance_id == instance_id,
             restore_job.c.sequence.between(oldest, newest),
         ).order_by(restore_job.c.sequence.desc())
     )
-    return Page(items=tuple(_restore_job(row) for row in rows), total=total)
+    return Page(items=tuple(restore_job_of(row) for row in rows), total=total)
 
 
 def start(tx: Connection, restore_job_id: str) -> int:
@@ -141,6 +144,19 @@ def set_swapping(tx: Connection, restore_job_id: str) -> bool:
         .values(stage=RestoreStage.SWAPPING.value)
     )
     return bool(begun.rowcount)
+
+
+def set_documents_total(tx: Connection, restore_job_id: str, documents: int) -> None:
+    """A filter has shown how many there are to restore."""
+    tx.execute(_unfinished(restore_job_id).values(documents_total=documents))
+
+
+def set_moved(
+    tx: Connection, restore_job_id: str, moved: tuple[tuple[Namespace, Namespace], ...]
+) -> None:
+    """Names that the target had, and so others were taken."""
+    options = replace(by_id(tx, restore_job_id).options, moved=moved)
+    tx.execute(_unfinished(restore_job_id).values(options=restore_options.to_json(options)))
 
 
 def finish(tx: Connection, restore_job_id: str, *, at: datetime) -> None:
@@ -301,7 +317,7 @@ def _unfinished(restore_job_id: str) -> sa.Update:
     )
 
 
-def _restore_job(row: "Row[tuple[object, ...]]") -> RestoreJob:
+def restore_job_of(row: "Row[tuple[object, ...]]") -> RestoreJob:
     return RestoreJob(
         id=row.id,
         group_id=row.group_id,

@@ -91,6 +91,16 @@ def page(
     return Page(items=tuple(_collection(row) for row in rows), total=total)
 
 
+def whole(tx: Connection, snapshot_id: str) -> tuple[SnapshotCollection, ...]:
+    """All that the snapshot consists of, by namespace."""
+    rows = tx.execute(
+        sa.select(snapshot_collection)
+        .where(snapshot_collection.c.snapshot_id == snapshot_id)
+        .order_by(snapshot_collection.c.database, snapshot_collection.c.name)
+    )
+    return tuple(_collection(row) for row in rows)
+
+
 def find(tx: Connection, snapshot_id: str, namespace: Namespace) -> SnapshotCollection | None:
     row = tx.execute(
         sa.select(snapshot_collection).where(

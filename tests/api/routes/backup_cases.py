@@ -2,6 +2,8 @@
 
 from telamon.api.call import Route
 from telamon.model.restore_job import RestoreStage
+from telamon.model.restore_options import RestoreOptions
+from telamon.model.selection import Selection
 from tests.api.routes.access_cases import BACKUP_MANAGERS, OWNERS, READERS, Case
 from tests.api.routes.backups import add_restore_job, add_snapshot
 from tests.api.routes.kinds import DEDICATED, FLEX, add_dedicated, add_flex
@@ -11,6 +13,7 @@ FLEX_SNAPSHOT_ID = "65a0000000000000000000b7"
 FLEX_JOB_ID = "65a0000000000000000000c7"
 DEDICATED_SNAPSHOT_ID = "65a0000000000000000000b8"
 DEDICATED_JOB_ID = "65a0000000000000000000c8"
+COLLECTION_JOB_ID = "65a0000000000000000000c9"
 
 FLEX_NAMES = {
     "instanceName": FLEX,
@@ -23,6 +26,7 @@ DEDICATED_NAMES = {
     "restoreJobId": DEDICATED_JOB_ID,
     "databaseName": "shop",
     "collectionName": "orders",
+    "sourceNamespace": "shop.orders",
 }
 
 RETENTION = {"retentionUnit": "WEEKS", "retentionValue": 5}
@@ -79,9 +83,21 @@ DEDICATED_CASES = {
     "getBackupSnapshotDatabase": Case(BACKUP_MANAGERS),
     "listSnapshotDatabaseCollections": Case(BACKUP_MANAGERS),
     "getSnapshotDatabaseCollection": Case(BACKUP_MANAGERS),
-    "listCollectionRestoreJobs": Case(BACKUP_MANAGERS, 403),
-    "createCollectionRestoreJob": Case(BACKUP_MANAGERS, 403, body={}),
-    "getCollectionRestoreJob": Case(BACKUP_MANAGERS, 403),
+    "listCollectionRestoreJobs": Case(BACKUP_MANAGERS),
+    "createCollectionRestoreJob": Case(
+        BACKUP_MANAGERS,
+        body={
+            "collections": [{"sourceNamespace": "shop.orders", "targetNamespace": "shop.old"}],
+            "indexStrategy": "ALL",
+            "snapshotId": DEDICATED_SNAPSHOT_ID,
+            "targetClusterName": "orders",
+            "targetGroupId": GROUP,
+            "writeStrategy": "CREATE_NEW",
+        },
+    ),
+    "getCollectionRestoreJob": Case(BACKUP_MANAGERS),
+    "listRestoreJobCollections": Case(BACKUP_MANAGERS),
+    "getRestoreJobCollection": Case(BACKUP_MANAGERS),
 }
 BACKUP_CASES = {**FLEX_CASES, **DEDICATED_CASES, "listInstances": Case(READERS)}
 
@@ -93,12 +109,22 @@ def fill(world: World) -> None:
     add_restore_job(world, flex, restore_job_id=FLEX_JOB_ID, snapshot_id=FLEX_SNAPSHOT_ID)
     add_snapshot(world, dedicated, snapshot_id=DEDICATED_SNAPSHOT_ID)
     add_restore_job(world, dedicated, RestoreStage.QUEUED, restore_job_id=DEDICATED_JOB_ID)
+    add_restore_job(
+        world,
+        dedicated,
+        target=flex,
+        restore_job_id=COLLECTION_JOB_ID,
+        snapshot_id=DEDICATED_SNAPSHOT_ID,
+        options=RestoreOptions(selection=Selection(namespaces=("shop",))),
+    )
 
 
 def names_for(route: Route, names: dict[str, str]) -> dict[str, str]:
     """What the path of a route names: an instance of its own kind, with its own backups."""
     if "/flexClusters" in route.path:
         return {**names, **FLEX_NAMES}
+    if "/collectionRestoreJobs" in route.path:
+        return {**names, **DEDICATED_NAMES, "restoreJobId": COLLECTION_JOB_ID}
     if "/clusters" in route.path:
         return {**names, **DEDICATED_NAMES}
     return names

@@ -17,12 +17,15 @@ from telamon.model.manifest import (
     StoredCollection,
 )
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
+from telamon.model.restore_options import USUAL, RestoreOptions
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
-from telamon.state import instances as instance_rows
+from telamon.operations.collection_restore_jobs import next_number
 from telamon.state import restore_jobs as restore_job_rows
 from telamon.state import snapshots as snapshot_rows
 from tests.api.routes.world import SNAPSHOT_ID, World
 
+ODD = "a/b c.é%"
+"""The name of a collection that has to be encoded in a path."""
 TAKEN_AT = datetime(2026, 3, 1, 11, 30, 0, tzinfo=UTC)
 DOCUMENTS = 1_000
 SIZE_BYTES = 3_000_000_000  # more than 31 bits
@@ -74,6 +77,32 @@ def add_snapshot(
     return new.id
 
 
+def add_contents(world: World, cluster: Instance) -> None:
+    """A completed snapshot of two databases, with one of every kind."""
+    add_snapshot(world, cluster, SnapshotStatus.IN_PROGRESS)
+    collections = (
+        stored("shop", "orders", CollectionKind.COLLECTION),
+        stored("shop", "expensive", CollectionKind.VIEW),
+        stored("shop", ODD, CollectionKind.COLLECTION),
+        stored("metrics", "cpu", CollectionKind.TIMESERIES, documents=5),
+    )
+
+    def work(tx: sa.Connection) -> None:
+        manifest = manifest_of(snapshot_rows.by_id(tx, SNAPSHOT_ID))
+        completed = replace(manifest, collections=collections)
+        snapshot_rows.complete(tx, completed, new_bytes=1, at=world.clock())
+
+    world.db.transact(work)
+
+
+def stored(database: str, name: str, kind: CollectionKind, documents: int = 3) -> StoredCollection:
+    spec = CollectionSpec(
+        namespace=Namespace(database, name), kind=kind, options=b"", indexes=(), uuid=None
+    )
+    chunk = ChunkRef(chunk_id=b"\0" * 32, documents=documents, size_bytes=100 * documents)
+    return StoredCollection(spec=spec, chunks=() if kind is CollectionKind.VIEW else (chunk,))
+
+
 def manifest_of(snapshot: Snapshot) -> Manifest:
     spec = CollectionSpec(
         namespace=Namespace("shop", "orders"),
@@ -106,11 +135,14 @@ def add_restore_job(
     restore_job_id: str | None = None,
     snapshot_id: str = SNAPSHOT_ID,
     failure: str = "The deployment does not answer: connection refused",
+    options: RestoreOptions = USUAL,
 ) -> str:
     """The job's id; it was created now, and ended 90 s later if it has."""
 
     def work(tx: sa.Connection) -> str:
-        made = restore_job_of(tx, world, source, target or source, restore_job_id)
+        made = restore_job_of(
+            tx, world, source, target or source, restore_job_id=restore_job_id, options=options
+        )
         new = replace(made, snapshot_id=snapshot_id)
         restore_job_rows.insert(tx, new)
         _advance(tx, new, stage, failure)
@@ -124,7 +156,7 @@ def add_finished_jobs(world: World, source: Instance, count: int) -> None:
 
     def work(tx: sa.Connection) -> None:
         for number in range(1, count + 1):
-            new = restore_job_of(tx, world, source, source, f"65a0{number:020x}")
+            new = restore_job_of(tx, world, source, source, restore_job_id=f"65a0{number:020x}")
             restore_job_rows.insert(tx, new)
             restore_job_rows.finish(tx, new.id, at=new.created_at)
 
@@ -136,14 +168,16 @@ def restore_job_of(
     world: World,
     source: Instance,
     target: Instance,
+    *,
     restore_job_id: str | None,
+    options: RestoreOptions = USUAL,
 ) -> RestoreJob:
     now = world.clock()
     return RestoreJob(
         id=restore_job_id or world.new_id(now),
         group_id=source.group_id,
         instance_id=source.id,
-        sequence=instance_rows.next_restore_job(tx, source.id),
+        sequence=next_number(tx, source, options),
         delivery_type=DeliveryType.AUTOMATED,
         snapshot_id=SNAPSHOT_ID,
         snapshot_taken_at=TAKEN_AT,
@@ -162,6 +196,7 @@ def restore_job_of(
         size_bytes=0,
         size_bytes_total=SIZE_BYTES,
         snapshot_finished_at=TAKEN_AT + timedelta(seconds=20),
+        options=options,
     )
 
 

@@ -54,7 +54,7 @@ def add_download(world: World, instance: Instance, *, job_id: str = DOWNLOAD_ID)
     """A queued one."""
 
     def work(tx: sa.Connection) -> str:
-        made = restore_job_of(tx, world, instance, instance, job_id)
+        made = restore_job_of(tx, world, instance, instance, restore_job_id=job_id)
         new = replace(
             made,
             delivery_type=DeliveryType.DOWNLOAD,

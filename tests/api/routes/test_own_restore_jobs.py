@@ -11,9 +11,10 @@ from telamon.model.manifest import CollectionKind, Namespace
 from telamon.model.restore_evidence import NamespaceEvidence, SkippedIndex
 from telamon.model.restore_job import RestoreStage
 from telamon.model.restore_options import USUAL, IndexFailures, RestoreOptions
+from telamon.model.selection import Existing, IndexStrategy, Selection
 from telamon.state import restore_evidence, restore_jobs
 from tests.api.routes.backups import add_restore_job, add_snapshot
-from tests.api.routes.world import GROUP, MISSING_ID, OWN, SNAPSHOT_ID, World
+from tests.api.routes.world import GROUP, MISSING_ID, OWN, SNAPSHOT_ID, V1, World
 
 JOBS = f"{OWN}/groups/{GROUP}/instances/orders/restoreJobs"
 
@@ -44,6 +45,77 @@ async def test_options_are_kept(world: World, client: httpx.AsyncClient) -> None
     answer = await client.post(JOBS, json={"snapshotId": SNAPSHOT_ID, "indexFailures": "skip"})
 
     assert options_of(world, answer) == RestoreOptions(index_failures=IndexFailures.SKIP)
+
+
+async def test_a_part_is_asked_for_and_shown(world: World, client: httpx.AsyncClient) -> None:
+    selection = {
+        "collectionSuffix": "_c",
+        "databaseSuffix": "_d",
+        "existing": "replace",
+        "indexes": "allExceptTtl",
+        "namespaces": ["shop.orders"],
+        "query": '{"tenant": 42}',
+        "renames": [{"sourceNamespace": "shop.orders", "targetNamespace": "shop.old"}],
+    }
+
+    answer = await client.post(JOBS, json={"snapshotId": SNAPSHOT_ID, "selection": selection})
+
+    assert answer.json()["selection"] == {**selection, "moved": []}
+    assert options_of(world, answer).selection == Selection(
+        namespaces=("shop.orders",),
+        renames=(("shop.orders", "shop.old"),),
+        database_suffix="_d",
+        collection_suffix="_c",
+        indexes=IndexStrategy.ALL_EXCEPT_TTL,
+        existing=Existing.REPLACE,
+        query='{"tenant": 42}',
+    )
+
+
+async def test_a_part_is_all_that_counts_and_nothing_is_replaced_unasked(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    selection = {"namespaces": ["shop"]}
+
+    answer = await client.post(JOBS, json={"snapshotId": SNAPSHOT_ID, "selection": selection})
+
+    body = answer.json()
+    assert (body["documentsTotal"], body["namespacesTotal"]) == (1_000, 1)
+    assert body["selection"]["existing"] == "refuse"
+
+
+async def test_a_job_for_a_part_is_in_the_list_of_a_kind_that_has_no_other(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    selection = {"namespaces": ["shop"]}
+    made = await client.post(JOBS, json={"snapshotId": SNAPSHOT_ID, "selection": selection})
+
+    listed = await client.get(f"{V1}/groups/{GROUP}/serverless/orders/backup/restoreJobs")
+
+    assert [each["id"] for each in listed.json()["results"]] == [made.json()["id"]]
+
+
+@pytest.mark.parametrize(
+    ("selection", "code"),
+    [
+        ({}, "MISSING_ATTRIBUTE"),
+        ({"namespaces": []}, "MISSING_ATTRIBUTE"),
+        ({"namespaces": [""]}, "INVALID_ATTRIBUTE"),
+        ({"namespaces": "shop"}, "INVALID_ATTRIBUTE"),
+        ({"namespaces": ["nobody"]}, "INVALID_RESTORE_SELECTION"),
+        ({"namespaces": ["shop"], "query": "{"}, "INVALID_RESTORE_SELECTION"),
+        ({"namespaces": ["shop"], "query": ""}, "INVALID_ATTRIBUTE"),
+        ({"namespaces": ["shop"], "indexes": "some"}, "INVALID_ENUM_VALUE"),
+        ({"namespaces": ["shop"], "renames": [{"sourceNamespace": "shop"}]}, "MISSING_ATTRIBUTE"),
+        ({"namespaces": ["shop"], "suffix": "x"}, "INVALID_ATTRIBUTE"),
+    ],
+)
+async def test_a_part_that_cannot_be_meant_is_refused(
+    client: httpx.AsyncClient, selection: dict[str, object], code: str
+) -> None:
+    answer = await client.post(JOBS, json={"snapshotId": SNAPSHOT_ID, "selection": selection})
+
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, code)
 
 
 @pytest.mark.parametrize(

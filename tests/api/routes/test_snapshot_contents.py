@@ -1,6 +1,5 @@
-"""Databases and collections of a snapshot, and restores of a part of it."""
+"""Databases and collections of a snapshot."""
 
-from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
@@ -8,23 +7,15 @@ import pytest
 import sqlalchemy as sa
 
 from telamon.model.instance import Instance
-from telamon.model.manifest import (
-    ChunkRef,
-    CollectionKind,
-    CollectionSpec,
-    Namespace,
-    StoredCollection,
-)
 from telamon.model.snapshot import SnapshotStatus
 from telamon.state import snapshot_collections
 from telamon.state import snapshots as rows
-from tests.api.routes.backups import add_snapshot, manifest_of
+from tests.api.routes.backups import ODD, add_contents, add_snapshot, manifest_of
 from tests.api.routes.kinds import CONTENTS_TYPE, DEDICATED, add_dedicated
 from tests.api.routes.world import GROUP, MISSING_ID, SNAPSHOT_ID, V1, V2, World
 
 CLUSTER = f"{V2}/groups/{GROUP}/clusters/{DEDICATED}"
 DATABASES = f"{CLUSTER}/backup/snapshots/{SNAPSHOT_ID}/databases"
-ODD = "a/b c.é%"
 
 
 def told(answer: httpx.Response) -> tuple[int, str, list[str]]:
@@ -32,32 +23,11 @@ def told(answer: httpx.Response) -> tuple[int, str, list[str]]:
     return answer.status_code, body["errorCode"], body["parameters"]
 
 
-def stored(database: str, name: str, kind: CollectionKind, documents: int = 3) -> StoredCollection:
-    spec = CollectionSpec(
-        namespace=Namespace(database, name), kind=kind, options=b"", indexes=(), uuid=None
-    )
-    chunk = ChunkRef(chunk_id=b"\0" * 32, documents=documents, size_bytes=100 * documents)
-    return StoredCollection(spec=spec, chunks=() if kind is CollectionKind.VIEW else (chunk,))
-
-
 @pytest.fixture
 def fixed(world: World) -> Instance:
     """A dedicated cluster with a snapshot of two databases."""
     cluster = add_dedicated(world)
-    add_snapshot(world, cluster, SnapshotStatus.IN_PROGRESS)
-    collections = (
-        stored("shop", "orders", CollectionKind.COLLECTION),
-        stored("shop", "expensive", CollectionKind.VIEW),
-        stored("shop", ODD, CollectionKind.COLLECTION),
-        stored("metrics", "cpu", CollectionKind.TIMESERIES, documents=5),
-    )
-
-    def work(tx: sa.Connection) -> None:
-        manifest = manifest_of(rows.by_id(tx, SNAPSHOT_ID))
-        completed = replace(manifest, collections=collections)
-        rows.complete(tx, completed, new_bytes=1, at=world.clock())
-
-    world.db.transact(work)
+    add_contents(world, cluster)
     return cluster
 
 
@@ -203,31 +173,6 @@ async def test_they_are_kept_once(world: World) -> None:
         lambda tx: snapshot_collections.databases(tx, SNAPSHOT_ID, limit=9, offset=0)
     )
     assert page.items == ("metrics", "shop")
-
-
-# Restores of a part
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", ""), ("GET", ""), ("GET", "/65f0000000000000000000aa")]
-)
-@pytest.mark.usefixtures("fixed")
-async def test_restores_of_collections_are_unsupported(
-    contents: httpx.AsyncClient, method: str, path: str
-) -> None:
-    answer = await contents.request(method, f"{CLUSTER}/collectionRestoreJobs{path}")
-
-    assert told(answer) == (
-        403,
-        "FEATURE_UNSUPPORTED",
-        ["restores of single databases and collections"],
-    )
-
-
-async def test_of_an_unknown_cluster_they_are_404(contents: httpx.AsyncClient) -> None:
-    answer = await contents.post(f"{CLUSTER}/collectionRestoreJobs", json={})
-
-    assert told(answer) == (404, "CLUSTER_NOT_FOUND", [DEDICATED, GROUP])
 
 
 # Versions

@@ -1,0 +1,113 @@
+"""The part of a snapshot that a restore job is for, by what the catalogue knows of the snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from telamon.model.contents import SnapshotCollection
+from telamon.model.manifest import CollectionSpec, Namespace, StoredCollection
+from telamon.model.restore_job import RestoreJob
+from telamon.model.restore_options import RestoreOptions
+from telamon.model.selection import Existing, Selection, with_free_names
+from telamon.model.snapshot import Snapshot
+from telamon.mongo.connect import Client, translated
+from telamon.mongo.part import Part, names_of, placed, read_query
+from telamon.operations.snapshot_contents import require_known
+from telamon.state import snapshot_collections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """How much a job restores."""
+
+    documents: int
+    size_bytes: int
+    namespaces: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedCollection:
+    """One that a job restores. ``asked`` is the name it was to have, ``place`` the one it gets."""
+
+    source: SnapshotCollection
+    asked: Namespace
+    place: Namespace
+
+
+def amounts_of(tx: Connection, snapshot: Snapshot, options: RestoreOptions) -> Amounts:
+    """Raises InvalidSelection for one that cannot be; FeatureUnsupported as ``require_known`` does."""
+    selection = options.selection
+    if selection is None:
+        return Amounts(
+            documents=snapshot.documents,
+            size_bytes=snapshot.size_bytes,
+            namespaces=snapshot.namespaces_total,
+        )
+    require_known(tx, snapshot)
+    if selection.query is not None:
+        read_query(selection.query)
+    chosen = _chosen(snapshot_collections.whole(tx, snapshot.id), options)
+    return Amounts(
+        documents=sum(each.source.documents for each in chosen),
+        size_bytes=sum(each.source.size_bytes for each in chosen),
+        namespaces=len(chosen),
+    )
+
+
+def collections_of(tx: Connection, job: RestoreJob) -> tuple[PlacedCollection, ...]:
+    """What a job restores, by namespace; nothing once the snapshot's contents are forgotten."""
+    contents = snapshot_collections.whole(tx, job.snapshot_id)
+    return _chosen(contents, job.options) if contents else ()
+
+
+def moved_from(
+    client: Client, selection: Selection, specs: Sequence[CollectionSpec]
+) -> tuple[tuple[Namespace, Namespace], ...]:
+    """What is to have another name than it was asked for, since the target has that.
+
+    Raises InvalidSelection where nothing can.
+    """
+    places = selection.places({spec.namespace: spec.kind for spec in specs})
+    with translated():
+        taken = names_of(client, [place.database for place in places.values()])
+    found = with_free_names(places, taken)
+    return tuple((source, place) for source, place in found.items() if place != places[source])
+
+
+def part_of(options: RestoreOptions) -> Part | None:
+    """None for a restore of the whole."""
+    selection = options.selection
+    if selection is None:
+        return None
+    return Part(
+        replaces=selection.existing is Existing.REPLACE,
+        query=None if selection.query is None else read_query(selection.query),
+    )
+
+
+def placed_collections(
+    stored: Sequence[StoredCollection], options: RestoreOptions
+) -> list[tuple[StoredCollection, CollectionSpec]]:
+    """What is restored, each with how it is made in the target. Raises RestoreFailed as ``placed``."""
+    selection = options.selection
+    if selection is None:
+        return [(each, each.spec) for each in stored]
+    places = options.places({each.spec.namespace: each.spec.kind for each in stored})
+    return [
+        (each, placed(each.spec, places, selection.indexes))
+        for each in stored
+        if each.spec.namespace in places
+    ]
+
+
+def _chosen(
+    contents: Sequence[SnapshotCollection], options: RestoreOptions
+) -> tuple[PlacedCollection, ...]:
+    known = {each.namespace: each for each in contents}
+    kinds = {namespace: each.kind for namespace, each in known.items()}
+    asked = replace(options, moved=()).places(kinds)
+    return tuple(
+        PlacedCollection(source=known[source], asked=asked[source], place=place)
+        for source, place in options.places(kinds).items()
+    )
