@@ -111,7 +111,7 @@ def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> N
             if "snapshot take" in command:
                 snapshot_id = output.split()[0]
 
-    assert ran == ["echo", *["telamon"] * 4, "curl", *["telamon"] * 6, "curl", "curl"]
+    assert ran == ["echo", *["telamon"] * 5, "curl", *["telamon"] * 6, "curl", "curl"]
 
 
 def test_what_the_page_says_of_postgresql_and_fleets_are_commands_of_the_fleets_tests() -> None:

@@ -185,7 +185,18 @@ def test_a_deployment_is_attached_snapshotted_and_restored(
     assert re.search(r"finished at \S+: 50 documents, \d+ bytes\n$", restored.out)
     assert source.client.shop.orders.count_documents({}) == 50
 
+    part = ("--ns", "shop", "--suffix", "_few", "--query", '{"_id": {"$lt": 7}}')
+    restored = here(served, "restore", "start", "Mine", snapshot_id, *part, "--wait")
+    assert re.search(r"finished at \S+: 7 documents, \d+ bytes\n$", restored.out), restored.err
+    assert source.client.shop.orders_few.count_documents({}) == 7
+    refused = here(served, "restore", "start", "Mine", snapshot_id, "--ns", "shop", "--wait")
+    assert "the target has shop.orders, which nobody asked to replace" in refused.err
+
     assert here(served, "instance", "list").out.startswith("Mine  IDLE  mongodb://")
     assert here(served, "snapshot", "list", "Mine").out.startswith(f"{snapshot_id}  completed  ")
     listed = here(served, "restore", "list", "Mine").out
-    assert re.fullmatch(rf"[0-9a-f]{{24}}  finished \S+  {snapshot_id}  Mine\n", listed)
+    assert re.fullmatch(
+        rf"[0-9a-f]{{24}}  failed  {snapshot_id}  Mine\n"
+        rf"([0-9a-f]{{24}}  finished \S+  {snapshot_id}  Mine\n){{2}}",
+        listed,
+    )

@@ -264,7 +264,7 @@ def test_a_swap_that_crashes_before_any_step_can_be_run_again(
                 break
         everything(taken, filled).swap()
         assert content(filled) == expected
-    assert at == 6
+    assert at == 7
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
