@@ -239,8 +239,8 @@ PARTLY = {
     "createCollectionRestoreJob": "as above; a moment instead of a snapshot answers 403 "
     "`FEATURE_UNSUPPORTED`",
     "getCollectionRestoreJob": "as above",
-    "listRestoreJobCollections": "`indexStatus` is missing; `restoredDocuments` is 0 until the job "
-    "has ended",
+    "listRestoreJobCollections": "`indexStatus` is missing; `restoredDocuments` is 0 until all "
+    "are there",
     "getRestoreJobCollection": "as above",
     "createOrganization": "`apiKey` is required: there are no users who could own the organization; "
     "no federation",

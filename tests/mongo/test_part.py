@@ -1,6 +1,7 @@
 """A part of a snapshot is restored, under names of its own, and all else in the target stays."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count as counter
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import bson
 import pytest
 
-from telamon.errors import InvalidSelection, RestoreFailed, RestoreNotPossible
+from telamon.errors import InvalidSelection, RestoreFailed, RestoreNotPossible, TelamonError
 from telamon.model.selection import IndexStrategy, Selection
 from telamon.mongo.connect import Client
 from telamon.mongo.journal import Journal
+from telamon.mongo.parallel import Stopped
 from telamon.mongo.part import names_of, read_query, taken_of
 from telamon.mongo.swap import Swap
 from tests.conftest import Mongod, drop_user_databases
@@ -42,6 +44,8 @@ def taken(shared_mongod: Mongod) -> Taken:
     client.audit.command({"create": "recent", "viewOn": "log", "pipeline": [{"$limit": 1}]})
     client.audit.command({"create": "latest", "viewOn": "recent", "pipeline": []})
     client.third.c.insert_one({"_id": 1})
+    client.third.create_collection("names", collation={"locale": "en", "strength": 2})
+    client.third.names.insert_many({"_id": name} for name in ("anna", "otto"))
     return Taken(take(client), content(client))
 
 
@@ -343,6 +347,14 @@ def test_documents_of_a_capped_collection_are_filtered(taken: Taken, filled: Cli
     assert [document["_id"] for document in filled.shop.ring.find()] == [-3, -4]
 
 
+def test_a_query_compares_as_the_collection_does(taken: Taken, filled: Client) -> None:
+    selection = selected("third.names", query='{"_id": {"$in": ["OTTO", "x"]}}')
+
+    restore_part(taken.memory, filled, selection)
+
+    assert list(filled.third.names.find()) == [{"_id": "otto"}]
+
+
 def test_what_was_filtered_out_is_told(taken: Taken, filled: Client) -> None:
     told: list[tuple[int, int, int]] = []
     selection = selected("audit.log", query='{"tenant": 2}')
@@ -388,8 +400,17 @@ def test_a_query_that_fails_on_a_document_fails_the_load(taken: Taken, filled: C
     assert content(filled) == before
 
 
-def test_a_filter_can_be_stopped(taken: Taken, filled: Client) -> None:
-    """The server stops, too: the query would run for an hour."""
+ENDLESS = '{"$where": "sleep(300000); return true"}'
+
+
+def filters(client: Client) -> list[Any]:
+    """What runs in the server on the snapshot's databases."""
+    found = client.admin.command({"currentOp": 1, "active": True, "ns": {"$regex": "^audit"}})
+    return list(found["inprog"])
+
+
+def test_a_filter_ends_with_its_job(taken: Taken, filled: Client) -> None:
+    """In the server, too."""
     filtering = threading.Event()
 
     def confirm() -> None:
@@ -398,14 +419,28 @@ def test_a_filter_can_be_stopped(taken: Taken, filled: Client) -> None:
             raise Crash
         filtering.set()
 
-    query = '{"$where": "sleep(300000); return true"}'
-    job = restore_of(taken.memory, filled, selected("audit.log", query=query), confirm=confirm)
+    job = restore_of(taken.memory, filled, selected("audit.log", query=ENDLESS), confirm=confirm)
 
     with pytest.raises(Crash):
         job.load()
 
-    running = filled.admin.command({"currentOp": 1, "active": True, "ns": {"$regex": "^audit"}})
-    assert running["inprog"] == []
+    assert filters(filled) == []
+
+
+def test_a_filter_can_be_interrupted(taken: Taken, filled: Client) -> None:
+    before = content(filled)
+    job = restore_of(taken.memory, filled, selected("audit.log", query=ENDLESS))
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(job.load)
+        while not filters(filled):
+            assert not loading.done()
+        job.interrupt()
+        with pytest.raises((Stopped, TelamonError)):
+            loading.result(timeout=30)
+    job.discard()
+
+    assert filters(filled) == []
+    assert content(filled) == before
 
 
 # Queries as text

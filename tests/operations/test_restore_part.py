@@ -116,6 +116,8 @@ def test_a_query_keeps_what_matches(asked: World, source: Mongod, target: Mongod
     kept = list(source.client.shop.orders.find({"n": 3}))
     assert list(target.client.shop.orders_filtered.find()) == kept
     assert list(target.client.shop.orders_filtered.index_information()) == ["_id_"]
+    (told,) = asked.db.look(lambda tx: collections_of(tx, asked.restore_job()))
+    assert (told.source.documents, told.restored) == (300, len(kept))
     require_finished(asked, len(kept))
 
 

@@ -257,15 +257,13 @@ def _job(_call: Call, job: RestoreJob) -> CollectionRestoreJob:
 
 
 def _state(job: RestoreJob, found: PlacedCollection) -> CollectionState:
-    """How many documents of a single one are there is not known before the end."""
-    documents = found.source.documents
     return CollectionState(
         effective_target_namespace=str(found.place),
-        restored_documents=documents if job.stage is RestoreStage.FINISHED else 0,
+        restored_documents=found.restored,
         source_namespace=str(found.source.namespace),
         state=_word(job),
         target_namespace=str(found.asked),
-        total_documents=documents,
+        total_documents=found.source.documents,
     )
 
 

@@ -14,7 +14,7 @@ from telamon.model.snapshot import Snapshot
 from telamon.mongo.connect import Client, translated
 from telamon.mongo.part import Part, names_of, placed, read_query
 from telamon.operations.snapshot_contents import require_known
-from telamon.state import snapshot_collections
+from telamon.state import restore_evidence, snapshot_collections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,15 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedCollection:
-    """One that a job restores. ``asked`` is the name it was to have, ``place`` the one it gets."""
+    """One that a job restores. ``asked`` is the name it was to have, ``place`` the one it gets.
+
+    ``restored`` is how many documents have come: none until all have.
+    """
 
     source: SnapshotCollection
     asked: Namespace
     place: Namespace
+    restored: int = 0
 
 
 def amounts_of(tx: Connection, snapshot: Snapshot, options: RestoreOptions) -> Amounts:
@@ -58,7 +62,12 @@ def amounts_of(tx: Connection, snapshot: Snapshot, options: RestoreOptions) -> A
 def collections_of(tx: Connection, job: RestoreJob) -> tuple[PlacedCollection, ...]:
     """What a job restores, by namespace; nothing once the snapshot's contents are forgotten."""
     contents = snapshot_collections.whole(tx, job.snapshot_id)
-    return _chosen(contents, job.options) if contents else ()
+    if not contents:
+        return ()
+    done = restore_evidence.documents(tx, job.id)
+    return tuple(
+        replace(each, restored=done.get(each.place, 0)) for each in _chosen(contents, job.options)
+    )
 
 
 def moved_from(

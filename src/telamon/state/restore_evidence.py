@@ -46,6 +46,16 @@ def page(
     return Page(items=tuple(_evidence(row) for row in rows), total=total)
 
 
+def documents(tx: Connection, restore_job_id: str) -> dict[Namespace, int]:
+    """How many each namespace has that is done."""
+    rows = tx.execute(
+        sa.select(table.c.database, table.c.name, table.c.documents).where(
+            table.c.restore_job_id == restore_job_id
+        )
+    )
+    return {Namespace(row.database, row.name): row.documents for row in rows}
+
+
 def _is_of(restore_job_id: str, namespace: Namespace) -> ColumnElement[bool]:
     return (
         (table.c.restore_job_id == restore_job_id)

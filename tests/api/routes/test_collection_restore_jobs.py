@@ -9,11 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from telamon.model.instance import Instance
-from telamon.model.manifest import Namespace
+from telamon.model.manifest import CollectionKind, Namespace
+from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import RestoreJob, RestoreStage
 from telamon.model.restore_options import RestoreOptions
 from telamon.model.selection import Existing, IndexStrategy, Selection
-from telamon.state import restore_jobs
+from telamon.state import restore_evidence, restore_jobs
 from tests.api.routes.backups import ODD, add_contents, add_restore_job
 from tests.api.routes.kinds import CONTENTS_TYPE, DEDICATED, add_dedicated, add_flex
 from tests.api.routes.world import GROUP, MISSING_ID, OWN, SNAPSHOT_ID, V2, World
@@ -296,13 +297,24 @@ async def test_collections_have_states_once_the_job_has_begun(
 
 
 def moved_job(world: World, cluster: Instance) -> str:
-    """A finished one, that found a namespace taken."""
+    """A finished one, that found a namespace taken and left a document out."""
     assert PART.selection is not None
     options = RestoreOptions(
         selection=replace(PART.selection, collection_suffix="_c", existing=Existing.RENAME),
         moved=((Namespace("shop", "orders"), Namespace("shop", "orders_c_restored")),),
     )
-    return add_restore_job(world, cluster, options=options)
+    job_id = add_restore_job(world, cluster, options=options)
+    found = NamespaceEvidence(
+        namespace=Namespace("shop", "orders_c_restored"),
+        kind=CollectionKind.COLLECTION,
+        documents=2,
+        size_bytes=300,
+        content_hash=None,
+        indexes=1,
+        seconds=1.0,
+    )
+    world.db.transact(lambda tx: restore_evidence.put(tx, job_id, found))
+    return job_id
 
 
 async def test_a_collection_says_where_it_went(
@@ -314,7 +326,7 @@ async def test_a_collection_says_where_it_went(
     odd = await manager.get(f"{path}/{quote(f'shop.{ODD}', safe='')}")
 
     assert alone.text == (
-        '{"effectiveTargetNamespace":"shop.orders_c_restored","restoredDocuments":3,'
+        '{"effectiveTargetNamespace":"shop.orders_c_restored","restoredDocuments":2,'
         '"sourceNamespace":"shop.orders","state":"SUCCESSFUL","targetNamespace":"shop.orders_c",'
         '"totalDocuments":3}'
     )
