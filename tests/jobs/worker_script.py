@@ -2,7 +2,8 @@
 
 Called with the database's address and, where it is to be another, the application version. It tells what happens in lines on standard output, and takes
 orders in lines on standard input: ``open NAME`` lets the job of that subject through its gate,
-``stop SECONDS`` stops the worker. What a job does is in its subject's first word.
+``look NUMBER`` tells what the next so many statements are that look for jobs, ``stop SECONDS`` stops
+the worker. What a job does is in its subject's first word.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import time
 from collections import defaultdict
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 
 from telamon.clock import system_clock
 from telamon.errors import DuplicateClusterName, TelamonError, WorkerReplaced
@@ -75,6 +76,29 @@ class Handler:
         tell(f"{subject_id} passed its gate")
 
 
+class Looks:
+    """The statements of the engine's threads that look for jobs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._more = threading.Condition()
+        self._seen: list[str] = []
+        event.listen(engine, "before_cursor_execute", self._note)
+
+    def tell(self, number: int) -> None:
+        """Of the next ones, the different beginnings."""
+        with self._more:
+            self._seen.clear()
+            self._more.wait_for(lambda: len(self._seen) >= number)
+            beginnings = sorted({" ".join(text.split()[:2]) for text in self._seen})
+        tell(f"looked with {', '.join(beginnings)}")
+
+    def _note(self, *about: object) -> None:
+        if threading.current_thread().name.startswith("queue-worker"):
+            with self._more:
+                self._seen.append(str(about[2]))
+                self._more.notify_all()
+
+
 def stop(worker: Worker, lease: Lease, grace_seconds: int) -> None:
     tell("stopping")
     began = time.monotonic()
@@ -108,6 +132,7 @@ def main() -> None:
     )
     lease = Lease(db, living, beat_seconds=BEAT_SECONDS, lease_seconds=LEASE_SECONDS, lost=_be_lost)
     worker = Worker(db.engine, handlers, worker_id=living.id, machine="here")
+    looks = Looks(db.engine)
     lease.begin()
     worker.launch()
     tell("ready")
@@ -115,6 +140,8 @@ def main() -> None:
         word, _, subject = order.strip().partition(" ")
         if word == "open":
             _gates[subject].set()
+        elif word == "look":
+            threading.Thread(target=looks.tell, args=(int(subject),), daemon=True).start()
         elif word == "stop":
             threading.Thread(target=stop, args=(worker, lease, int(subject)), daemon=True).start()
     os._exit(0)

@@ -13,6 +13,7 @@ from dbos import DBOS, DBOSConfig
 from sqlalchemy import Engine
 
 from telamon.errors import TelamonError, WorkerReplaced
+from telamon.jobs.engine_polls import WaitingJobs, ask_briefly
 from telamon.jobs.queue import QUEUE_NAME, JobKind, queue_name
 
 T = TypeVar("T")
@@ -21,9 +22,8 @@ T = TypeVar("T")
 # what an older one was asked to do. It changes only with the order of a handler's steps.
 APPLICATION_VERSION = "telamon-1"
 _JOBS_AT_ONCE = 4
-# How long a job waits at most for a worker that has nothing to do. Asking is nearly all that an idle
-# worker costs, and a server costs it several times as much as a file, for each of two queues.
-_POLL_SECONDS = {"sqlite": 0.5, "postgresql": 1.0}
+# How long a job waits at most for a worker that has nothing to do.
+_POLL_SECONDS = 0.5
 _FIRST_PAUSE_SECONDS = 0.5  # between two tries to note that a job failed
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -73,8 +73,8 @@ class Worker:
         self._queues = sorted({QUEUE_NAME, queue_name(machine)})
         self._guard = threading.Lock()
         self._running: set[tuple[JobKind, str]] = set()
-        self._poll_seconds = _POLL_SECONDS[engine.dialect.name]
-        DBOS(
+        self._waiting = WaitingJobs(engine)
+        self._dbos = DBOS(
             config=DBOSConfig(
                 name="telamon",
                 system_database_engine=engine,
@@ -92,13 +92,16 @@ class Worker:
         """Do whatever is asked for from here on."""
         DBOS.listen_queues(self._queues)
         DBOS.launch()
-        for name in self._queues:
-            DBOS.register_queue(
+        queues = {
+            name: DBOS.register_queue(
                 name,
                 worker_concurrency=_JOBS_AT_ONCE,
                 partition_concurrency=1,
-                polling_interval_sec=self._poll_seconds,
+                polling_interval_sec=_POLL_SECONDS,
             )
+            for name in self._queues
+        }
+        ask_briefly(self._dbos, queues, self._waiting)
 
     def running(self) -> tuple[tuple[JobKind, str], ...]:
         """Jobs that are under way here, or wait for the end of the process."""
