@@ -21,6 +21,7 @@ from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
+from telamon.operations.repository_jobs import RepositoryJobs
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 from telamon.repository.repository import Repository
@@ -71,6 +72,7 @@ def app_with_jobs(db: Database, jobs: int) -> JobsApp:
             clock=system_clock,
         ),
         metrics=Metrics(db, clock=system_clock, schedules=True),
+        repository_jobs=RepositoryJobs(db, queue, clock=system_clock, new_id=new_id),
     )
     app = create_app(
         services, Options(), nonce_secret=sealer.derive("digest nonces"), clock=system_clock

@@ -21,6 +21,8 @@ _TEST_PREFIX = "TELAMON_TEST_"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Days = Annotated[int, Field(ge=1, le=36500)]
+EveryDays = Annotated[int, Field(ge=0, le=3650)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 Seconds = Annotated[int, Field(ge=0)]
 Interval = Annotated[int, Field(ge=1, le=3600)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -78,6 +80,12 @@ class Settings(BaseSettings):
     """Whether workers delete snapshots whose time is over."""
     job_records_days: Days = 30
     """How long the job engine's records of ended jobs are kept."""
+    prune_every_days: EveryDays = 7
+    """How long after the last prune of the repository workers ask for one; 0 for never."""
+    check_every_days: EveryDays = 7
+    """The same of checks."""
+    check_read_data_percent: Percent = 0.0
+    """How much of the packs such a check reads."""
     stop_grace_seconds: Seconds = 10
     """How long running jobs may take to finish when the worker is told to stop."""
     heartbeat_seconds: Interval = 2

@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.conftest import Mongod
-from tests.end_to_end.harness import Server, telamon, wait_for
+from tests.end_to_end.harness import Json, Server, telamon, wait_for
 
 pytestmark = pytest.mark.xdist_group("main-story")
 
@@ -20,6 +20,17 @@ NEW_HOME = "another"
 
 def repository(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
     return telamon("repository", *words, "--data-dir", str(server.data_dir))
+
+
+def repository_job(server: Server, body: Json) -> Json:
+    """Ask for one, and wait for its end."""
+    path = "/api/telamon/v1/repository/jobs"
+    asked = server.http.post(path, json=body).raise_for_status().json()
+    ended: Json = wait_for(
+        lambda: server.http.get(f"{path}/{asked['id']}").json(), lambda it: "finishedAt" in it
+    )
+    assert ended["status"] == "completed", ended
+    return ended
 
 
 def lose_the_database(data_dir: Path) -> None:
@@ -97,6 +108,17 @@ def test_a_server_works_on_beside_a_prune(own_server: Server, source: Mongod) ->
     assert [found["name"] for found in report["findings"]] == [f"snapshots/{first}"]
     assert report["snapshots"] == 2
     server.restore("shop", third)
+
+    for snapshot_id in (second, third):
+        (server.data_dir / "repository" / "snapshots" / snapshot_id).unlink()
+    packs = list((server.data_dir / "repository" / "packs").rglob("*/*"))
+    pruned_by_job = repository_job(server, {"kind": "prune"})
+    assert pruned_by_job["prune"]["deleted"] == len(packs) > 0
+    assert not any(path.exists() for path in packs)
+    checked_by_job = repository_job(server, {"kind": "check", "readDataPercent": 100})
+    assert {found["name"] for found in checked_by_job["check"]["findings"]} == {
+        f"snapshots/{snapshot_id}" for snapshot_id in (first, second, third)
+    }
 
 
 def test_a_prune_waits_for_a_restore_or_says_that_it_does_not(

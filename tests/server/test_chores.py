@@ -9,6 +9,7 @@ from telamon.server.chores import chores
 from telamon.server.repository import open_repository, place_of
 from telamon.server.state import prepared_state
 
+REPOSITORY = ["ask_for_repository_jobs"]
 ALWAYS = ["measure_repository", "prune_records"]
 SCHEDULES, RETENTION = ["take_scheduled_snapshots"], ["delete_expired_snapshots"]
 
@@ -16,14 +17,16 @@ SCHEDULES, RETENTION = ["take_scheduled_snapshots"], ["delete_expired_snapshots"
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        ({}, [*SCHEDULES, *RETENTION, *ALWAYS]),
-        ({"schedules": False}, [*RETENTION, *ALWAYS]),
-        ({"retention": False}, [*SCHEDULES, *ALWAYS]),
-        ({"schedules": False, "retention": False}, ALWAYS),
+        ({}, [*SCHEDULES, *RETENTION, *REPOSITORY, *ALWAYS]),
+        ({"schedules": False}, [*RETENTION, *REPOSITORY, *ALWAYS]),
+        ({"retention": False}, [*SCHEDULES, *REPOSITORY, *ALWAYS]),
+        ({"prune_every_days": 0}, [*SCHEDULES, *RETENTION, *REPOSITORY, *ALWAYS]),
+        ({"prune_every_days": 0, "check_every_days": 0}, [*SCHEDULES, *RETENTION, *ALWAYS]),
+        ({"schedules": False, "retention": False}, [*REPOSITORY, *ALWAYS]),
     ],
 )
 def test_each_setting_turns_its_own_off(
-    tmp_path: Path, words: dict[str, bool], names: list[str]
+    tmp_path: Path, words: dict[str, int], names: list[str]
 ) -> None:
     settings = Settings(data_dir=tmp_path, **words)  # type: ignore[arg-type]  # pydantic checks
     state = prepared_state(settings)

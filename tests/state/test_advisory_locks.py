@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
+import sqlalchemy as sa
 
 from telamon.errors import LockLost
 from telamon.state.advisory_locks import AdvisoryLock
@@ -97,3 +98,24 @@ def _await_waiting(db: Database, count: int) -> None:
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     while db.look(lambda tx: tx.exec_driver_sql(waiting).scalar_one()) < count:
         pass
+
+
+def test_the_server_soon_sees_that_a_holders_machine_is_gone(
+    db: Database, lock: AdvisoryLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or nobody could prune for hours, or nobody do anything beside a prune that is gone."""
+    seen: list[str] = []
+    check = AdvisoryLock._check
+
+    def look(connection: sa.Connection) -> None:
+        for name in ("idle", "interval", "count"):
+            asked = connection.exec_driver_sql(f"SHOW tcp_keepalives_{name}")
+            seen.append(str(asked.scalar_one()))
+        check(connection)
+
+    monkeypatch.setattr(AdvisoryLock, "_check", staticmethod(look))
+
+    with lock.held(shared=True, wait_seconds=0) as confirm:
+        confirm()
+
+    assert seen == ["10", "5", "3"]

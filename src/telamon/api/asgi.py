@@ -46,6 +46,7 @@ from telamon.api import (
     path_params,
     probes,
     projects,
+    repository_jobs,
     root,
     serverless_backup,
     serverless_instances,
@@ -88,6 +89,7 @@ ROUTES = (
     *collection_restore_jobs.ROUTES,
     *own.ROUTES,
     *own_restore_jobs.ROUTES,
+    *repository_jobs.ROUTES,
 )
 
 _OPEN_PATHS = oauth.PATHS | probes.PATHS | {openapi.PATH}

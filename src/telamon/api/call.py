@@ -20,6 +20,7 @@ from telamon.operations.administration import Administration
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
+from telamon.operations.repository_jobs import RepositoryJobs
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 
@@ -48,6 +49,7 @@ class Services:
     restore_jobs: RestoreJobs
     download_files: DownloadFiles
     metrics: Metrics
+    repository_jobs: RepositoryJobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

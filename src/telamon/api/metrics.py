@@ -31,6 +31,7 @@ class _Collected(Collector):
         yield from self._snapshots()
         yield from self._schedules()
         yield from self._repository()
+        yield from self._check()
 
     def _jobs(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("telamon_jobs", "Jobs that wait or run.", labels=_BY_KIND)
@@ -119,6 +120,19 @@ class _Collected(Collector):
             ),
         ):
             yield GaugeMetricFamily(f"telamon_repository_{name}", text, value=value)
+
+    def _check(self) -> Iterator[Metric]:
+        last = self._measured.last_check
+        if last is None or last.finished_at is None:
+            return
+        yield GaugeMetricFamily(
+            "telamon_repository_findings", "Findings of the last check.", value=last.findings or 0
+        )
+        yield GaugeMetricFamily(
+            "telamon_repository_checked_timestamp_seconds",
+            "When the last check ended.",
+            value=last.finished_at.timestamp(),
+        )
 
 
 def _labels(instance: MeasuredInstance) -> tuple[str, str]:

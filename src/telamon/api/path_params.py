@@ -41,6 +41,7 @@ _ANYTHING = frozenset(
         "databaseName",
         "collectionName",
         "sourceNamespace",
+        "repositoryJobId",
     }
 )
 

@@ -14,6 +14,7 @@
       Unavailable                 503  try again later         exit 75
       SnapshotFailed              500  the snapshot could not be taken
       RestoreFailed               500  the restore could not be done
+      RepositoryJobFailed         500  the prune or check could not be done
       Unrecoverable               500  a person must look      exit 90
 
 ``detail`` is a template in which each ``%s`` is a parameter, in order; the wire shows both
@@ -104,6 +105,8 @@ from telamon.errors.resources import (
     NetworkPermissionNotFound,
     NotFound,
     OrgNotEmpty,
+    RepositoryJobInProgress,
+    RepositoryJobNotFound,
     RestoreInProgress,
     RestoreJobNotFound,
     RestoreNotPossible,
@@ -119,6 +122,7 @@ from telamon.errors.work import (
     DeploymentUnavailable,
     IntegrityError,
     LockLost,
+    RepositoryJobFailed,
     RestoreCancelled,
     RestoreFailed,
     SecretUnreadable,
@@ -197,6 +201,9 @@ __all__ = [
     "OrgNotEmpty",
     "OrgRequiresAccessList",
     "RangeNotSatisfiable",
+    "RepositoryJobFailed",
+    "RepositoryJobInProgress",
+    "RepositoryJobNotFound",
     "ResourceRequiresAccessList",
     "RestoreCancelled",
     "RestoreFailed",

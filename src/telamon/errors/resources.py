@@ -130,6 +130,11 @@ class FlexRestoreJobNotFound(RestoreJobNotFound):
     detail = "No Flex restore with ID %s exists for cluster %s."
 
 
+class RepositoryJobNotFound(NotFound):
+    error_code = "REPOSITORY_JOB_NOT_FOUND"
+    detail = "No job of the repository with ID %s exists."
+
+
 class Conflict(TelamonError):
     status = 409
     error_code = "CONFLICT"
@@ -161,6 +166,13 @@ class SnapshotInUse(Conflict):
 
     error_code = "SNAPSHOT_IN_USE"
     detail = "The snapshot %s cannot be deleted: %s."
+
+
+class RepositoryJobInProgress(Conflict):
+    """Parameter: its kind."""
+
+    error_code = "REPOSITORY_JOB_IN_PROGRESS"
+    detail = "A %s of the repository has been asked for and has not ended."
 
 
 class GroupAlreadyExists(Conflict):

@@ -52,6 +52,12 @@ class RestoreCancelled(RestoreFailed):
     detail = "It was cancelled."
 
 
+class RepositoryJobFailed(TelamonError):
+    """A prune or check of the repository could not be done; the parameter says why."""
+
+    detail = "%s"
+
+
 class Unrecoverable(TelamonError):
     """Trying again will not help: a person must look."""
 

@@ -16,7 +16,8 @@ Not covered is what a process had begun when it stood still, and whatever it ask
 between the answer of ``require`` and the act there is a moment. A ghost can there put one manifest,
 which is whole and is then taken for the snapshot's by its successor, and never replaces another;
 do one step of a swap that its successor has yet to do or has done: a rename changes nothing then, a
-drop takes what somebody put there since; or drop the shadows that its successor fills, whose load
+drop takes what somebody put there since; delete one pack that it had confirmed, if others could take the
+repository's lock meanwhile, which takes the end of its connection; or drop the shadows that its successor fills, whose load
 fails then with the target untouched. What it
 still sends to a shadow is refused by a server of MongoDB 6.0 or later once the successor has made its
 own, as it names the collection by UUID; an older server takes it, and the successor's load, or the

@@ -25,6 +25,8 @@ class JobKind(StrEnum):
     DELETE_SNAPSHOT = "delete_snapshot"
     RESTORE = "restore"
     PREPARE_DOWNLOAD = "prepare_download"
+    PRUNE = "prune"
+    CHECK = "check"
 
 
 def queue_name(machine: str | None) -> str:
@@ -71,8 +73,8 @@ class JobQueue:
     def enqueue(self, tx: Connection, kind: JobKind, subject_id: str, *, lock: str) -> None:
         """Ask for a job on ``subject_id``; it exists if and only if ``tx`` commits.
 
-        Jobs of one ``lock``, which is the id of an instance, run one at a time in the order they
-        were asked for; where the instance is on one machine alone, they run there. Asking again for
+        Jobs of one ``lock`` run one at a time in the order they were asked for; where it is the id
+        of an instance that is on one machine alone, they run there. Asking again for
         the same kind and subject changes nothing.
         """
         queue = queue_name(instances.machine(tx, lock))

@@ -10,8 +10,9 @@ from telamon.clock import Clock
 from telamon.jobs.records import JobsInFlight, in_flight
 from telamon.model.due import due_run
 from telamon.model.measurements import MeasuredInstance, RepositorySize
+from telamon.model.repository_job import RepositoryJob, RepositoryJobKind
 from telamon.repository.repository import Repository
-from telamon.state import ended_jobs, measurements, schedule_runs
+from telamon.state import ended_jobs, measurements, repository_jobs, schedule_runs
 from telamon.state.database import Database
 from telamon.state.ended_jobs import EndedJobs
 
@@ -28,6 +29,8 @@ class Measured:
     instances: tuple[MeasuredInstance, ...]
     lags: dict[str, timedelta]
     repository: RepositorySize | None
+    last_check: RepositoryJob | None
+    """Of the repository, that ended well."""
 
 
 class Metrics:
@@ -55,6 +58,7 @@ class Metrics:
             instances=measurements.measured_instances(tx),
             lags=_lags(tx, now) if self._schedules else {},
             repository=measurements.find_repository_size(tx),
+            last_check=repository_jobs.newest(tx, RepositoryJobKind.CHECK, completed=True),
         )
 
 

@@ -12,7 +12,12 @@ from functools import partial
 from telamon.clock import Clock
 from telamon.jobs.records import JobRecords, ended_before
 from telamon.operations.restore_jobs import RECORD_KEPT_DAYS
-from telamon.state import collection_restore_jobs, restore_jobs, schedule_runs
+from telamon.state import (
+    collection_restore_jobs,
+    repository_jobs,
+    restore_jobs,
+    schedule_runs,
+)
 from telamon.state.database import Database
 
 BATCH = 500
@@ -26,13 +31,15 @@ class Pruned:
     job_records: int
     restore_jobs: int
     schedule_runs: int
+    repository_jobs: int
 
 
 class Pruning:
     """Killed between two batches it goes on with the next one; two at once do each other's work."""
 
     def __init__(self, db: Database, records: JobRecords, *, kept: timedelta, clock: Clock) -> None:
-        """``kept`` is for how long the engine's records and runs of schedules stay."""
+        """``kept`` is for how long the engine's records, runs of schedules and jobs of the
+        repository stay."""
         self._db = db
         self._records = records
         self._kept = kept
@@ -47,6 +54,7 @@ class Pruning:
                 for prune in (restore_jobs.prune, collection_restore_jobs.prune)
             ),
             schedule_runs=_all(self._forget_runs),
+            repository_jobs=_all(self._forget_repository_jobs),
         )
 
     def _forget_jobs(self) -> int:
@@ -74,6 +82,10 @@ class Pruning:
     def _forget_runs(self) -> int:
         before = self._clock() - self._kept
         return self._db.transact(lambda tx: schedule_runs.prune(tx, before, limit=BATCH))
+
+    def _forget_repository_jobs(self) -> int:
+        before = self._clock() - self._kept
+        return self._db.transact(lambda tx: repository_jobs.prune(tx, before, limit=BATCH))
 
 
 def _all(forget: Callable[[], int]) -> int:

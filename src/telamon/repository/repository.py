@@ -1,10 +1,11 @@
 """A repository: its snapshots, and the documents in them."""
 
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Self
 
 from telamon.blobs.base import BlobNotFound, BlobStore
+from telamon.blobs.guarded import GuardedStore
 from telamon.errors import ConfigurationError, IntegrityError
 from telamon.model.manifest import Manifest, StoredCollection
 from telamon.repository.cipher import KEY_BYTES, Cipher, RandomBytes
@@ -75,6 +76,10 @@ class Repository:
                 "There is a repository here already. Open it, or choose an empty place."
             )
         return cls(store, config, RepositoryKeys(chunk_key=chunk_key, cipher=cipher))
+
+    def guarded(self, confirm: Callable[[], None]) -> "Repository":
+        """The same repository, which calls ``confirm`` before each deletion of a blob."""
+        return Repository(GuardedStore(self.store, confirm), self._config, self.keys)
 
     @classmethod
     def open(

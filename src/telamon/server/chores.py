@@ -10,9 +10,11 @@ from telamon.config import Settings
 from telamon.ids import new_id
 from telamon.jobs.queue import JobQueue
 from telamon.jobs.records import JobRecords
+from telamon.model.repository_job import RepositoryJobKind
 from telamon.operations.expired_snapshots import ExpiredSnapshots
 from telamon.operations.metrics import RepositoryMeasure
 from telamon.operations.pruning import Pruning
+from telamon.operations.repository_jobs import DueRepositoryJobs
 from telamon.operations.scheduled_snapshots import ScheduledSnapshots
 from telamon.repository.repository import Repository
 from telamon.server.ticker import TICK_SECONDS, Chore
@@ -44,6 +46,24 @@ def _chores(
             every_ticks=_TEN_MINUTES,
             act=lambda: _told("snapshot_expired", expired.delete()),
         )
+    every = {
+        kind: timedelta(days=days)
+        for kind, days in (
+            (RepositoryJobKind.PRUNE, settings.prune_every_days),
+            (RepositoryJobKind.CHECK, settings.check_every_days),
+        )
+        if days
+    }
+    if every:
+        due = DueRepositoryJobs(
+            db,
+            queue,
+            every=every,
+            read_data_percent=settings.check_read_data_percent,
+            clock=system_clock,
+            new_id=new_id,
+        )
+        yield Chore(name="ask_for_repository_jobs", every_ticks=_TEN_MINUTES, act=due.ask)
     pruning = Pruning(
         db,
         JobRecords(db.engine),

@@ -20,6 +20,7 @@ from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
+from telamon.operations.repository_jobs import RepositoryJobs
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.snapshots import Snapshots
 from telamon.repository.repository import Repository
@@ -88,6 +89,7 @@ def _services(
             clock=system_clock,
         ),
         metrics=Metrics(db, clock=system_clock, schedules=settings.schedules),
+        repository_jobs=RepositoryJobs(db, queue, clock=system_clock, new_id=new_id),
     )
 
 

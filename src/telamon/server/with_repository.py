@@ -2,16 +2,21 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import structlog
 
-from telamon.errors import LockLost, TelamonError
+from telamon.errors import LockLost, TelamonError, Unavailable
 from telamon.jobs.worker import JobHandler, Steps
+from telamon.operations.run_repository_job import PruneRepository
 from telamon.repository.repository import Repository
 from telamon.server.locks import Check, RepositoryAccess, never_lost
 
 _BEGINS_AT_MOST = 3
+_FIRST_WAIT_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 600.0
 
 _log = structlog.get_logger()
 
@@ -85,9 +90,59 @@ class WithRepository:
 
     def _run(self, subject_id: str, steps: Steps) -> None:
         with (
-            self._lock.shared_at_last() as check,
+            self._held(subject_id) as check,
             self._confirmation.holding(subject_id, check),
         ):
             # A prune by another process may have moved chunks since they were last looked for.
             self._repository.index.refresh()
             self._handler.run(subject_id, steps)
+
+    def _held(self, subject_id: str) -> AbstractContextManager[Check]:
+        del subject_id
+        return self._lock.shared_at_last()
+
+
+class AloneWithRepository(WithRepository):
+    """A prune: nobody else reads or writes while it takes something away.
+
+    Who waits in the line of a lock holds up those behind him. So it waits for a while, stands back
+    for as long, and waits for twice as long the next time: jobs that are asked for beside a long
+    snapshot are held up little, and the prune does not wait for ever where there is always one.
+    """
+
+    def __init__(
+        self,
+        handler: PruneRepository,
+        repository: Repository,
+        lock: RepositoryAccess,
+        confirmation: Confirmation,
+        *,
+        tidy: Callable[[], None],
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """``tidy`` takes away what killed writers left unfinished."""
+        super().__init__(handler, repository, lock, confirmation)
+        self._prune = handler
+        self._tidy = tidy
+        self._pause = pause
+
+    @contextlib.contextmanager
+    def _held(self, subject_id: str) -> Iterator[Check]:
+        if not self._prune.takes_away(subject_id):
+            with super()._held(subject_id) as check:
+                yield check
+            return
+        with contextlib.ExitStack() as stack:
+            check = self._alone_at_last(stack)
+            self._tidy()
+            yield check
+
+    def _alone_at_last(self, stack: contextlib.ExitStack) -> Check:
+        seconds = _FIRST_WAIT_SECONDS
+        while True:
+            try:
+                return stack.enter_context(self._lock.alone(wait_seconds=seconds))
+            except Unavailable as error:
+                _log.info("prune_waits", action="prune_repository", reason=error.message)
+            self._pause(seconds)
+            seconds = min(2 * seconds, _LONGEST_WAIT_SECONDS)

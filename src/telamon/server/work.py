@@ -22,6 +22,7 @@ from telamon.operations.downloads import PrepareDownload
 from telamon.operations.instances import CreateInstance, DeleteInstance
 from telamon.operations.kept_snapshots import DeleteSnapshot
 from telamon.operations.managed_instances import ManagedInstances
+from telamon.operations.run_repository_job import CheckRepository, PruneRepository
 from telamon.operations.run_restore import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
@@ -31,8 +32,8 @@ from telamon.server.machine import machine_of
 from telamon.server.repository import RepositoryPlace, open_repository, place_of
 from telamon.server.state import mongod_program, prepared_state, require_repository
 from telamon.server.ticker import Ticker
-from telamon.server.with_repository import Confirmation, WithRepository
-from telamon.state import restore_jobs, snapshots
+from telamon.server.with_repository import AloneWithRepository, Confirmation, WithRepository
+from telamon.state import repository_jobs, restore_jobs, snapshots
 from telamon.state.workers import LivingWorker
 
 _ONLY_MACHINE = "this"
@@ -148,6 +149,14 @@ def _handlers(
         ),
         JobKind.DELETE_SNAPSHOT: with_repository(DeleteSnapshot(db, repository)),
         JobKind.PREPARE_DOWNLOAD: with_repository(PrepareDownload(db, repository, system_clock)),
+        JobKind.CHECK: with_repository(CheckRepository(db, repository, system_clock)),
+        JobKind.PRUNE: AloneWithRepository(
+            PruneRepository(db, repository, system_clock, confirm),
+            repository,
+            place.lock,
+            confirm,
+            tidy=place.remove_leftovers,
+        ),
     }
 
 
@@ -160,6 +169,8 @@ def _end(parts: _Parts) -> None:
                 JobKind.TAKE_SNAPSHOT: snapshots.hand_back,
                 JobKind.RESTORE: restore_jobs.hand_back,
                 JobKind.PREPARE_DOWNLOAD: restore_jobs.hand_back,
+                JobKind.PRUNE: repository_jobs.hand_back,
+                JobKind.CHECK: repository_jobs.hand_back,
             },
         )
     except TelamonError as error:  # others take them up when the lease has run out

@@ -12,6 +12,12 @@ from telamon.errors import LockLost
 from telamon.state.postgresql import sql_state, translated
 
 _LOCK_NOT_AVAILABLE = "55P03"
+# By these the server sees that a holder's machine is gone; by its own measure it takes hours.
+_KEEPALIVES = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 
 class AdvisoryLock:
@@ -44,9 +50,9 @@ class AdvisoryLock:
     def _take(self, connection: Connection, shared: bool, wait_seconds: float | None) -> None:
         function = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
         milliseconds = 0 if wait_seconds is None else max(1, round(wait_seconds * 1000))
+        settings = {"lock_timeout": f"{milliseconds}ms", **_KEEPALIVES}
         connection.execute(
-            sa.text("SELECT set_config('lock_timeout', :wait, false)"),
-            {"wait": f"{milliseconds}ms"},
+            sa.select(*(sa.func.set_config(name, value, False) for name, value in settings.items()))
         )
         try:
             connection.execute(sa.text(f"SELECT {function}(:key)"), {"key": self._key})

@@ -15,6 +15,8 @@ class Counted(StrEnum):
     TAKE_SNAPSHOT = "take_snapshot"
     DELETE_SNAPSHOT = "delete_snapshot"
     RESTORE = "restore"
+    PRUNE = "prune"
+    CHECK = "check"
 
 
 class Outcome(StrEnum):

@@ -16,10 +16,17 @@ from telamon.model.manifest import (
     Namespace,
     StoredCollection,
 )
+from telamon.model.repository_job import (
+    CheckOutcome,
+    RepositoryJob,
+    RepositoryJobKind,
+    RepositoryReport,
+)
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.restore_options import USUAL, RestoreOptions
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.operations.collection_restore_jobs import next_number
+from telamon.state import repository_jobs as repository_job_rows
 from telamon.state import restore_jobs as restore_job_rows
 from telamon.state import snapshots as snapshot_rows
 from tests.api.routes.world import SNAPSHOT_ID, World
@@ -214,3 +221,26 @@ def _advance(tx: sa.Connection, job: RestoreJob, stage: RestoreStage, failure: s
     restore_job_rows.set_swapping(tx, job.id)
     if stage is RestoreStage.FINISHED:
         restore_job_rows.finish(tx, job.id, at=ended_at)
+
+
+def add_repository_job(world: World, *, job_id: str) -> RepositoryJob:
+    """A check that found nothing."""
+    made = RepositoryJob(id=job_id, kind=RepositoryJobKind.CHECK, requested_at=TAKEN_AT)
+    found = CheckOutcome(
+        snapshots=1,
+        packs=2,
+        chunks=3,
+        unneeded_chunks=0,
+        read_bytes=SIZE_BYTES,
+        findings=(),
+        notes=("packs/x is no part of a repository.",),
+    )
+
+    def work(tx: sa.Connection) -> None:
+        repository_job_rows.insert(tx, made)
+        repository_job_rows.start(tx, job_id, at=TAKEN_AT)
+        report = RepositoryReport(check=found)
+        repository_job_rows.finish(tx, made, report, findings=0, at=TAKEN_AT)
+
+    world.db.transact(work)
+    return made

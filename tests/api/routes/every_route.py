@@ -17,12 +17,13 @@ from tests.api.routes.access_cases import (
     ACCESS_CASES,
     BACKUP_MANAGERS,
     HELD,
+    ORG_OWNERS,
     OWNERS,
     READERS,
     Case,
 )
 from tests.api.routes.backup_cases import BACKUP_CASES, fill, names_for
-from tests.api.routes.backups import add_restore_job, add_snapshot
+from tests.api.routes.backups import add_repository_job, add_restore_job, add_snapshot
 from tests.api.routes.conftest import Beginning
 from tests.api.routes.world import (
     FOREIGN_GROUP,
@@ -36,6 +37,7 @@ from tests.api.routes.world import (
 )
 
 JOB_ID = "65a0000000000000000000c1"
+REPOSITORY_JOB_ID = "65a0000000000000000000e1"
 
 CASES = {
     **ACCESS_CASES,
@@ -76,6 +78,9 @@ CASES = {
     "cancelRestoreJob": Case(OWNERS, 400),  # it has ended
     "listRestoredNamespaces": Case(OWNERS),
     "startRestoreJob": Case(OWNERS, 201, body={"snapshotId": SNAPSHOT_ID}),
+    "startRepositoryJob": Case(ORG_OWNERS, 201, body={"kind": "prune"}),
+    "listRepositoryJobs": Case(ORG_OWNERS),
+    "getRepositoryJob": Case(ORG_OWNERS),
 }
 AT = [(route, surface) for route in ROUTES for surface in route.surfaces]
 
@@ -130,6 +135,7 @@ def fill_all(beginning: Beginning, folder: Path) -> Filled:
     with contextlib.closing(World(Database.sqlite(path), path, new_id=CountingIds(1))) as world:
         add_snapshot(world, beginning.orders)
         add_restore_job(world, beginning.orders, restore_job_id=JOB_ID)
+        add_repository_job(world, job_id=REPOSITORY_JOB_ID)
         fill(world)
         foreign = world.add_organization(FOREIGN_ORG, groups=[FOREIGN_GROUP])
         world.add_instance("orders", instance_id=OTHER_INSTANCE_ID, group_id=FOREIGN_GROUP)
@@ -154,6 +160,7 @@ def fill_all(beginning: Beginning, folder: Path) -> Filled:
                 "instanceName": "orders",
                 "snapshotId": SNAPSHOT_ID,
                 "restoreJobId": JOB_ID,
+                "repositoryJobId": REPOSITORY_JOB_ID,
                 "apiUserId": named.key.id,
                 "ipAddress": "192.0.2.7",
                 "entryValue": "192.0.2.7",

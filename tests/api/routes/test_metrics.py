@@ -18,7 +18,13 @@ from telamon.model.snapshot import SnapshotStatus
 from telamon.operations.metrics import Metrics
 from telamon.operations.scheduled_snapshots import ScheduledSnapshots
 from telamon.state import measurements, snapshots
-from tests.api.routes.backups import SIZE_BYTES, TAKEN_AT, add_restore_job, add_snapshot
+from tests.api.routes.backups import (
+    SIZE_BYTES,
+    TAKEN_AT,
+    add_repository_job,
+    add_restore_job,
+    add_snapshot,
+)
 from tests.api.routes.world import GROUP, NOW, OTHER_INSTANCE_ID, World
 
 LOCAL: tuple[Network, ...] = (
@@ -191,7 +197,23 @@ async def test_ended_jobs_are_counted_by_kind_and_outcome_from_nought(
         ("restore", "finished"): 1,
         ("restore", "failed"): 1,
         ("restore", "cancelled"): 0,
+        ("prune", "finished"): 0,
+        ("prune", "failed"): 0,
+        ("check", "finished"): 0,
+        ("check", "failed"): 0,
     }
+
+
+async def test_what_the_last_check_found_is_told_once_there_was_one(world: World) -> None:
+    names = {"telamon_repository_findings", "telamon_repository_checked_timestamp_seconds"}
+    assert not {key[0] for key in await scraped(world)} & names
+
+    add_repository_job(world, job_id="e" * 24)
+    samples = await scraped(world)
+
+    assert samples["telamon_jobs_ended_total", "check", "finished"] == 1
+    assert samples["telamon_repository_findings",] == 0
+    assert samples["telamon_repository_checked_timestamp_seconds",] == TAKEN_AT.timestamp()
 
 
 async def test_a_job_that_ends_twice_is_counted_once(world: World, orders: Instance) -> None:
@@ -299,14 +321,14 @@ async def asked_by_a_scrape(world: World) -> list[str]:
 
 
 @pytest.mark.usefixtures("orders")
-async def test_a_scrape_is_one_transaction_of_five_statements_for_however_many_instances(
+async def test_a_scrape_is_one_transaction_of_six_statements_for_however_many_instances(
     world: World,
 ) -> None:
     one = await asked_by_a_scrape(world)
     for number in range(3):
         world.add_instance(f"more{number}", instance_id=f"{number:024x}")
 
-    assert one == await asked_by_a_scrape(world) == ["BEGIN", *["SELECT"] * 5]
+    assert one == await asked_by_a_scrape(world) == ["BEGIN", *["SELECT"] * 6]
 
 
 @pytest.mark.usefixtures("orders")

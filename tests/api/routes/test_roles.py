@@ -155,6 +155,8 @@ async def test_another_organizations_owner_finds_nothing_here(
         assert answer.json()["errorCode"] == "USER_CANNOT_ACCESS_ORG"
     elif "{groupId}" in route.path:
         assert (answer.status_code, answer.json()) == (401, NOT_IN_GROUP)
+    elif route.path.startswith("/repository"):  # the first organization's
+        assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
     elif route.operation_id == "createProject":
         assert answer.json()["errorCode"] == "USER_CANNOT_ACCESS_ORG"
     elif route.operation_id == "getProjectByName":

@@ -36,6 +36,7 @@ from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
+from telamon.operations.repository_jobs import RepositoryJobs
 from telamon.operations.restore_jobs import RestoreJobs
 from telamon.operations.service_accounts import insert_secret, new_secret
 from telamon.operations.snapshots import Snapshots
@@ -143,6 +144,7 @@ class World:
             restore_jobs=RestoreJobs(db, queue, clock=clock, new_id=new_id),
             download_files=DownloadFiles(db, self.repository, link_key=LINK_KEY, clock=clock),
             metrics=Metrics(db, clock=clock, schedules=True),
+            repository_jobs=RepositoryJobs(db, queue, clock=clock, new_id=new_id),
         )
 
     def app(self, options: Options | None = None, *, services: Services | None = None) -> ASGIApp:

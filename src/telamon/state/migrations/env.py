@@ -3,7 +3,10 @@
 from alembic import context
 
 from telamon.state.database import VERSION_TABLE
+from telamon.state.repository_tables import repository_job
 from telamon.state.tables import metadata
+
+assert repository_job.metadata is metadata  # every module of tables is known here
 
 context.configure(
     connection=context.config.attributes["connection"],
