@@ -11,6 +11,7 @@ from dbos import DBOSClient, Queue
 from dbos._queue import _INTERNAL_QUEUE_CONSTRUCTION
 from sqlalchemy import Connection, event
 
+from telamon.jobs.engine_polls import WaitingJobs
 from telamon.jobs.queue import QUEUE_NAME, JobKind, JobQueue
 from telamon.jobs.records import JobRecords, ended_before, in_flight
 from telamon.jobs.worker import APPLICATION_VERSION
@@ -130,6 +131,7 @@ STATEMENTS: dict[str, Act] = {
     "newest snapshot": lambda it: it.db.look(lambda tx: snapshots.newest_completed(tx, INSTANCE)),
     "ask for a job": ask_for_a_job,
     "take up jobs": take_up_jobs,
+    "is a job waiting": lambda it: WaitingJobs(it.db.engine)("telamon"),
     "jobs in flight": lambda it: it.db.look(in_flight),
     "ended jobs": lambda it: it.db.look(lambda tx: ended_before(tx, NOW, limit=500)),
     "deletion of a snapshot": lambda it: it.db.look(
@@ -223,6 +225,7 @@ def steps(made: Scheduling, act: Act) -> int:
         "is it in use",
         "first page of restore jobs",
         "ask for a job",
+        "is a job waiting",
     ],
 )
 def test_it_costs_what_it_costs_where_little_has_happened(

@@ -11,7 +11,7 @@ from dbos import DBOS, Queue
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from telamon.jobs.engine_tables import ENGINE_SCHEMA, JobStatus
+from telamon.jobs.engine_tables import ENGINE_SCHEMA, IN_FLIGHT, JobStatus
 
 
 class WaitingJobs:
@@ -22,7 +22,7 @@ class WaitingJobs:
         self._engine = engine
         self._query = sa.text(
             f"SELECT 1 FROM {schema}workflow_status WHERE queue_name = :name"  # noqa: S608
-            f" AND status = '{JobStatus.WAITING.value}' LIMIT 1"
+            f" AND status = '{JobStatus.WAITING.value}' AND {IN_FLIGHT.text} LIMIT 1"
         )
 
     def __call__(self, queue_name: str) -> bool:
