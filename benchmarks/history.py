@@ -111,7 +111,7 @@ def _served(data_dir: Path, settings: dict[str, str], uri: str, jobs: int) -> It
 
 
 def _pauses() -> list[float]:
-    """From nothing to the longest poll, in any order: otherwise each job, asked for when the one before
+    """From nothing to two polls, in any order: otherwise each job, asked for when the one before
     has ended, waits what that one left of a poll."""
     pauses = [number / _JOBS for number in range(_JOBS)]
     random.Random(1).shuffle(pauses)

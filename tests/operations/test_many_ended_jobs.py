@@ -143,6 +143,9 @@ STATEMENTS: dict[str, Act] = {
     "a tick of the scheduler": lambda it: ScheduledSnapshots(
         it.db, it.queue, clock=it.clock, new_id=it.new_id
     ).take_due(),
+    "failed ones to try again": lambda it: ScheduledSnapshots(
+        it.db, it.queue, clock=it.clock, new_id=it.new_id
+    ).try_again(),
     "a pass of retention": lambda it: ExpiredSnapshots(
         it.db, it.queue, clock=it.clock, new_id=it.new_id
     ).delete(),

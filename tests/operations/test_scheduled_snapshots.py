@@ -299,3 +299,93 @@ def test_a_failed_one_is_shown_and_the_next_is_taken_all_the_same(scheduling: Sc
         SnapshotStatus.FAILED,
         SnapshotStatus.QUEUED,
     ]
+
+
+# Tried again
+
+
+def fail_newest(scheduling: Scheduling) -> None:
+    newest = scheduling.snapshots()[-1].id
+    scheduling.db.transact(
+        lambda tx: snapshots.fail(tx, newest, failure="no answer", at=scheduling.clock())
+    )
+
+
+@pytest.fixture
+def failed(scheduling: Scheduling) -> Scheduling:
+    """The first run of an instance has failed."""
+    scheduling.add()
+    scheduling.clock.advance(hours=6)
+    scheduling.tick()
+    fail_newest(scheduling)
+    return scheduling
+
+
+def test_a_failed_one_is_tried_again_after_growing_pauses_and_three_times(
+    failed: Scheduling,
+) -> None:
+    scheduler = failed.scheduler()
+    for minutes in (5, 15, 45):
+        failed.clock.advance(minutes=minutes, seconds=-1)
+        assert scheduler.try_again() == ()
+        failed.clock.advance(seconds=1)
+        (snapshot_id,) = scheduler.try_again()
+        assert scheduler.try_again() == ()  # it is being taken
+        assert failed.snapshots()[-1].id == snapshot_id
+        assert snapshot_id in asked_jobs(failed)
+        fail_newest(failed)
+
+    failed.clock.advance(hours=2)
+    assert scheduler.try_again() == ()
+    assert len(failed.snapshots()) == 4
+
+
+def test_the_new_one_is_of_the_same_rules_and_kept_for_as_long(failed: Scheduling) -> None:
+    failed.clock.advance(minutes=5)
+    failed.scheduler().try_again()
+
+    first, second = failed.snapshots()
+    assert second.snapshot_type is SnapshotType.SCHEDULED
+    assert (second.frequency, second.policy_item_ids) == (first.frequency, first.policy_item_ids)
+    assert second.expires_at - second.requested_at == first.expires_at - first.requested_at
+    (run,) = failed.runs()
+    assert run.snapshot_id == second.id
+
+
+def test_one_that_ends_well_is_not_tried_again(failed: Scheduling) -> None:
+    failed.clock.advance(minutes=5)
+    failed.scheduler().try_again()
+    failed.complete_all()
+    failed.clock.advance(minutes=15)
+
+    assert failed.scheduler().try_again() == ()
+
+
+def test_once_the_next_is_due_the_failed_one_is_forgotten(failed: Scheduling) -> None:
+    failed.clock.advance(hours=6)
+    failed.tick()
+    failed.complete_all()
+    failed.clock.advance(hours=1)
+
+    assert failed.scheduler().try_again() == ()
+    assert len(failed.snapshots()) == 2
+
+
+@pytest.mark.parametrize("state", [InstanceState.REPAIRING, InstanceState.DELETING])
+def test_what_cannot_be_read_now_is_not_tried(failed: Scheduling, state: InstanceState) -> None:
+    failed.db.transact(lambda tx: instances.set_state(tx, INSTANCE, state))
+    failed.clock.advance(minutes=5)
+
+    assert failed.scheduler().try_again() == ()
+
+
+def test_two_schedulers_at_once_try_once(failed: Scheduling) -> None:
+    failed.clock.advance(minutes=5)
+    barrier = Barrier(2)
+    schedulers = [failed.scheduler(MeetingDatabase(failed.db, barrier)) for _ in range(2)]
+
+    with ThreadPoolExecutor(2) as pool:
+        asked = list(pool.map(lambda scheduler: scheduler.try_again(), schedulers))
+
+    assert sorted(map(len, asked)) == [0, 1]
+    assert len(failed.snapshots()) == 2

@@ -11,7 +11,8 @@ from telamon.server.state import prepared_state
 
 REPOSITORY = ["ask_for_repository_jobs"]
 ALWAYS = ["measure_repository", "prune_records"]
-SCHEDULES, RETENTION = ["take_scheduled_snapshots"], ["delete_expired_snapshots"]
+SCHEDULES = ["take_scheduled_snapshots", "try_failed_snapshots_again"]
+RETENTION = ["delete_expired_snapshots"]
 
 
 @pytest.mark.parametrize(

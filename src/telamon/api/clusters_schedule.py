@@ -13,7 +13,6 @@ from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Link, Reply, Route, Wire, related
 from telamon.api.serverless_instances import unless_unset
 from telamon.errors import FeatureUnsupported, InvalidAttribute
-from telamon.model.due import next_run
 from telamon.model.retention import Retention, RetentionUnit
 from telamon.model.schedule import INTERVALS, Frequency, PolicyItem
 from telamon.operations.backup_schedules import ScheduleChanges, VisibleSchedule, WantedItem
@@ -162,7 +161,7 @@ def _rendered(call: Call, found: VisibleSchedule) -> ScheduleView:
             Link(href=here, rel="self"),
             Link(href=call.group_url, rel=related("group")),
         ],
-        next_snapshot=next_run(schedule, call.now) or UNSET,
+        next_snapshot=call.services.snapshots.schedules.next_run(schedule) or UNSET,
         policies=[
             PolicyView(
                 id=schedule.policy_id,

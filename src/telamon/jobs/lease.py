@@ -46,7 +46,7 @@ HandBack = Callable[[Connection, str], None]
 """Takes back that a job's subject was tried once more."""
 
 _PAUSE_SECONDS = 0.5
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 900.0
 
 _log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from telamon.model.access import (
     ApiKey,
     Role,
 )
-from telamon.model.due import latest_end
+from telamon.model.due import latest_end, next_run
 from telamon.model.instance import Instance, InstanceKind
 from telamon.model.retention import Retention
 from telamon.model.schedule import BackupSchedule, Frequency, PolicyItem, first_schedule
@@ -60,10 +60,16 @@ class VisibleSchedule:
 class BackupSchedules:
     """What callers can do with schedules. All raise BackupConfigNotFound where there is none."""
 
-    def __init__(self, db: Database, *, clock: Clock, new_id: IdFactory) -> None:
+    def __init__(self, db: Database, *, clock: Clock, new_id: IdFactory, are_kept: bool) -> None:
+        """``are_kept`` is whether anybody takes the snapshots that are due."""
+        self._are_kept = are_kept
         self._db = db
         self._clock = clock
         self._new_id = new_id
+
+    def next_run(self, schedule: BackupSchedule) -> datetime | None:
+        """When the next snapshot is due; None where none is going to be taken."""
+        return next_run(schedule, self._clock()) if self._are_kept else None
 
     async def require(self, caller: ApiKey, group_id: str, name: str) -> None:
         """For a caller who wants to change one and whose request has yet to be read."""

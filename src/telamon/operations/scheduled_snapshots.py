@@ -7,12 +7,14 @@ A run (one transaction)::
     3  the run's row, of which there can be one for each due moment
 
 So a run is made whole or not at all, and once, by however many workers. What became due while
-nobody ran is made up for by one snapshot.
+nobody ran is made up for by one snapshot. If a run's snapshot fails, the run gets another one after a
+pause, some times, unless the next run is due before.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -23,9 +25,13 @@ from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
 from telamon.model.due import DueRun, due_run
 from telamon.model.instance import Instance, InstanceState
-from telamon.model.snapshot import SnapshotType, queued_snapshot
+from telamon.model.snapshot import Snapshot, SnapshotType, queued_snapshot
 from telamon.state import instances, schedule_runs, snapshots
 from telamon.state.database import Database
+from telamon.state.schedule_runs import FailedRun
+
+_PAUSES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=45))
+"""After the first failure of a run, the second, the third; not tried again after the fourth."""
 
 _log = structlog.get_logger()
 
@@ -68,6 +74,34 @@ class ScheduledSnapshots:
         due = [one for one in found if due_run(one.schedule, since=one.since, now=now)]
         runs = (self._take(one.instance_id, now) for one in due)
         return tuple(run for run in runs if run is not None)
+
+    def try_again(self) -> tuple[str, ...]:
+        """Ask anew for those that failed some time ago; answers the ids of the new snapshots."""
+        now = self._clock()
+        failed = self._db.look(lambda tx: schedule_runs.failed(tx, tries=len(_PAUSES)))
+        ripe = [run for run in failed if now >= run.failed_at + _PAUSES[run.tries - 1]]
+        asked = [self._db.transact(partial(self._try_again, run, now)) for run in ripe]
+        return tuple(snapshot_id for snapshot_id in asked if snapshot_id is not None)
+
+    def _try_again(self, run: FailedRun, now: datetime, tx: Connection) -> str | None:
+        """None where it cannot be taken now, or another worker was faster."""
+        instance = instances.by_id(tx, run.instance_id)
+        if instance.state is InstanceState.REPAIRING or _reason_against(tx, instance):
+            return None
+        failed = snapshots.by_id(tx, run.snapshot_id)
+        new = queued_snapshot(
+            self._new_id(now),
+            instance,
+            snapshot_type=SnapshotType.SCHEDULED,
+            requested_at=now,
+            expires_at=now + (failed.expires_at - failed.requested_at),
+            frequency=failed.frequency,
+            policy_item_ids=failed.policy_item_ids,
+        )
+        if not schedule_runs.try_again(tx, run, snapshot_id=new.id):
+            return None
+        self._insert(tx, new)
+        return new.id
 
     def _take(self, instance_id: str, now: datetime) -> Run | None:
         try:
@@ -116,9 +150,12 @@ class ScheduledSnapshots:
             frequency=due.frequency,
             policy_item_ids=tuple(item.id for item in due.items if item.id),
         )
-        snapshots.insert(tx, new)
-        self._queue.enqueue(tx, JobKind.TAKE_SNAPSHOT, new.id, lock=instance.id)
+        self._insert(tx, new)
         return new.id
+
+    def _insert(self, tx: Connection, new: Snapshot) -> None:
+        snapshots.insert(tx, new)
+        self._queue.enqueue(tx, JobKind.TAKE_SNAPSHOT, new.id, lock=new.instance_id)
 
 
 def _reason_against(tx: Connection, instance: Instance) -> Skipped | None:

@@ -62,14 +62,23 @@ _log = structlog.get_logger()
 class Snapshots:
     """What callers can do with snapshots. A ``kind`` of None takes instances of every kind."""
 
-    def __init__(self, db: Database, queue: JobQueue, *, clock: Clock, new_id: IdFactory) -> None:
+    def __init__(
+        self,
+        db: Database,
+        queue: JobQueue,
+        *,
+        clock: Clock,
+        new_id: IdFactory,
+        schedules: bool = True,
+    ) -> None:
+        """``schedules`` is whether anybody takes the snapshots that are due."""
         self._db = db
         self._queue = queue
         self._clock = clock
         self._new_id = new_id
         self.kept = KeptSnapshots(db, queue, clock=clock, new_id=new_id)
         self.contents = SnapshotContents(db)
-        self.schedules = BackupSchedules(db, clock=clock, new_id=new_id)
+        self.schedules = BackupSchedules(db, clock=clock, new_id=new_id, are_kept=schedules)
 
     async def take(
         self,

@@ -39,6 +39,7 @@ def _chores(
     if settings.schedules:
         scheduled = ScheduledSnapshots(db, queue, clock=system_clock, new_id=new_id)
         yield Chore(name="take_scheduled_snapshots", every_ticks=1, act=scheduled.take_due)
+        yield Chore(name="try_failed_snapshots_again", every_ticks=4, act=scheduled.try_again)
     if settings.retention:
         expired = ExpiredSnapshots(db, queue, clock=system_clock, new_id=new_id)
         yield Chore(

@@ -80,7 +80,9 @@ def _services(
             machine=machine_of(settings.data_dir) if db.is_shared else None,
             lease_seconds=settings.lease_seconds,
         ),
-        snapshots=Snapshots(db, queue, clock=system_clock, new_id=new_id),
+        snapshots=Snapshots(
+            db, queue, clock=system_clock, new_id=new_id, schedules=settings.schedules
+        ),
         restore_jobs=RestoreJobs(db, queue, clock=system_clock, new_id=new_id),
         download_files=DownloadFiles(
             db,

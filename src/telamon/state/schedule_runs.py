@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Row
 
 from telamon.model.instance import InstanceKind
 from telamon.model.schedule import BackupSchedule, first_schedule
+from telamon.model.snapshot import SnapshotStatus
 from telamon.state import backup_schedules
 from telamon.state.moments import from_seconds, to_seconds
-from telamon.state.tables import backup_schedule, instance, schedule_run
+from telamon.state.tables import backup_schedule, instance, schedule_run, snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,17 @@ class ScheduleRun:
     noted_at: datetime
     snapshot_id: str | None
     skipped: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """An instance's last run, whose snapshot failed, the last one if there were several."""
+
+    instance_id: str
+    due_at: datetime
+    snapshot_id: str
+    failed_at: datetime
+    tries: int
 
 
 def scheduled(
@@ -86,6 +98,55 @@ def note(
             skipped=skipped,
         )
     )
+
+
+def failed(tx: Connection, *, tries: int) -> tuple[FailedRun, ...]:
+    """Of instances that have not been deleted; those that were tried at most so many times."""
+    last = schedule_run.alias("last")
+    last_due = (
+        sa.select(sa.func.max(last.c.due_at))
+        .where(last.c.instance_id == instance.c.id)
+        .scalar_subquery()
+    )
+    rows = tx.execute(
+        sa.select(schedule_run, snapshot.c.finished_at)
+        .select_from(instance)
+        .join(
+            schedule_run,
+            (schedule_run.c.instance_id == instance.c.id) & (schedule_run.c.due_at == last_due),
+        )
+        .join(snapshot, snapshot.c.id == schedule_run.c.snapshot_id)
+        .where(
+            instance.c.deleted_at.is_(None),
+            schedule_run.c.tries <= tries,
+            snapshot.c.status == SnapshotStatus.FAILED.value,
+        )
+        .order_by(instance.c.id)
+    )
+    return tuple(
+        FailedRun(
+            instance_id=row.instance_id,
+            due_at=from_seconds(row.due_at),
+            snapshot_id=row.snapshot_id,
+            failed_at=from_seconds(row.finished_at),
+            tries=row.tries,
+        )
+        for row in rows
+    )
+
+
+def try_again(tx: Connection, run: FailedRun, *, snapshot_id: str) -> bool:
+    """The run has another snapshot now; False, and nothing is done, if it had one more already."""
+    changed = tx.execute(
+        schedule_run.update()
+        .where(
+            schedule_run.c.instance_id == run.instance_id,
+            schedule_run.c.due_at == to_seconds(run.due_at),
+            schedule_run.c.tries == run.tries,
+        )
+        .values(snapshot_id=snapshot_id, tries=run.tries + 1)
+    )
+    return bool(changed.rowcount)
 
 
 def of_instance(tx: Connection, instance_id: str) -> tuple[ScheduleRun, ...]:

@@ -1,12 +1,15 @@
 """What the API shows of snapshots that schedules asked for, and of when the next one is due."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from telamon.model.access import NewApiKey
 from telamon.model.instance import Instance
 from telamon.operations.scheduled_snapshots import ScheduledSnapshots
+from telamon.operations.snapshots import Snapshots
 from telamon.state import snapshots
 from tests.api.routes.kinds import DEDICATED, FLEX, FLEX_TYPE, add_dedicated, add_flex
 from tests.api.routes.world import GROUP, V1, V2, World
@@ -75,6 +78,20 @@ async def test_the_schedule_tells_when_the_next_is_due(
     assert (await client.get(schedule)).json()["nextSnapshot"] == "2026-03-02T03:00:00Z"
     world.clock.advance(hours=15)
     assert (await client.get(schedule)).json()["nextSnapshot"] == "2026-03-09T03:00:00Z"
+
+
+@pytest.mark.usefixtures("fixed")
+async def test_where_schedules_are_off_no_snapshot_is_announced(
+    world: World, client: httpx.AsyncClient, key: NewApiKey
+) -> None:
+    await put_rules(client, WEEKLY)
+    off = Snapshots(world.db, world.queue, clock=world.clock, new_id=world.new_id, schedules=False)
+    app = world.app(services=replace(world.services(), snapshots=off))
+
+    shown = (await world.client(key, app=app).get(SCHEDULE)).json()
+
+    assert len(shown["policies"][0]["policyItems"]) == 1
+    assert "nextSnapshot" not in shown
 
 
 @pytest.mark.parametrize(("applies", "day"), [(True, "2026-03-12"), (False, "2026-03-09")])
