@@ -82,6 +82,7 @@ BRANCHES = [
     (errors.Unavailable, [503], 75),
     (errors.SnapshotFailed, [500], 1),
     (errors.RestoreFailed, [500], 1),
+    (errors.DrillFailed, [500], 1),
     (errors.Unrecoverable, [500], 90),
 ]
 

@@ -135,3 +135,14 @@ def test_a_mongod_is_found_again_by_another_spelling_of_its_directory(
     monkeypatch.chdir(tmp_path)
 
     assert MongodProcess(mongod_program, Path("own")).pid == own_mongod.process.pid
+
+
+def test_what_is_killed_is_gone_at_once(own_mongod: Mongod) -> None:
+    pid = own_mongod.process.pid
+
+    own_mongod.process.kill()
+    own_mongod.process.kill()
+
+    assert pid is not None
+    assert own_mongod.process.pid is None
+    assert not Path(f"/proc/{pid}").exists()

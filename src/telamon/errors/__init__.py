@@ -15,6 +15,7 @@
       SnapshotFailed              500  the snapshot could not be taken
       RestoreFailed               500  the restore could not be done
       RepositoryJobFailed         500  the prune or check could not be done
+      DrillFailed                 500  the drill failed
       Unrecoverable               500  a person must look      exit 90
 
 ``detail`` is a template in which each ``%s`` is a parameter, in order; the wire shows both
@@ -89,6 +90,10 @@ from telamon.errors.resources import (
     BackupConfigNotFound,
     ClusterNotFound,
     Conflict,
+    DrillInProgress,
+    DrillNotFound,
+    DrillNotPossible,
+    DrillReportNotFound,
     EndpointSetNotFound,
     FlexRestoreJobNotFound,
     FlexSnapshotNotFound,
@@ -120,8 +125,11 @@ from telamon.errors.work import (
     CatalogChanged,
     ConfigurationError,
     DeploymentUnavailable,
+    DrillFailed,
     IntegrityError,
     LockLost,
+    ReportAltered,
+    ReportUnreadable,
     RepositoryJobFailed,
     RestoreCancelled,
     RestoreFailed,
@@ -132,6 +140,7 @@ from telamon.errors.work import (
     UnknownFormat,
     Unrecoverable,
     WorkerReplaced,
+    WrongReportKey,
 )
 
 __all__ = [
@@ -158,6 +167,11 @@ __all__ = [
     "DownloadGone",
     "DownloadInProgress",
     "DownloadNotFound",
+    "DrillFailed",
+    "DrillInProgress",
+    "DrillNotFound",
+    "DrillNotPossible",
+    "DrillReportNotFound",
     "DuplicateClusterName",
     "EndpointSetNotFound",
     "ExpirationInPast",
@@ -201,6 +215,8 @@ __all__ = [
     "OrgNotEmpty",
     "OrgRequiresAccessList",
     "RangeNotSatisfiable",
+    "ReportAltered",
+    "ReportUnreadable",
     "RepositoryJobFailed",
     "RepositoryJobInProgress",
     "RepositoryJobNotFound",
@@ -235,4 +251,5 @@ __all__ = [
     "VersionGone",
     "WorkerReplaced",
     "WrongKind",
+    "WrongReportKey",
 ]

@@ -135,6 +135,20 @@ class RepositoryJobNotFound(NotFound):
     detail = "No job of the repository with ID %s exists."
 
 
+class DrillNotFound(NotFound):
+    """Parameters: the drill's id, the instance's name."""
+
+    error_code = "DRILL_NOT_FOUND"
+    detail = "No drill with ID %s exists for cluster %s."
+
+
+class DrillReportNotFound(NotFound):
+    """Of a drill that has not ended. Parameter: its id."""
+
+    error_code = "DRILL_REPORT_NOT_FOUND"
+    detail = "The drill with ID %s has not ended: there is no report yet."
+
+
 class Conflict(TelamonError):
     status = 409
     error_code = "CONFLICT"
@@ -193,3 +207,17 @@ class OrgNotEmpty(Conflict):
 class AddressAlreadyListed(Conflict):
     error_code = "ADDRESS_ALREADY_IN_WHITELIST"
     detail = "IP address %s is on the access list already."
+
+
+class DrillInProgress(Conflict):
+    """Parameter: the instance's name."""
+
+    error_code = "DRILL_IN_PROGRESS"
+    detail = "A drill of cluster %s is already in progress."
+
+
+class DrillNotPossible(Conflict):
+    """Parameter: the instance's name."""
+
+    error_code = "DRILL_NOT_POSSIBLE"
+    detail = "Cluster %s has no completed snapshot to drill."

@@ -58,6 +58,12 @@ class RepositoryJobFailed(TelamonError):
     detail = "%s"
 
 
+class DrillFailed(TelamonError):
+    """A drill could not be done, or did not find what the snapshot has; the parameter says which."""
+
+    detail = "%s"
+
+
 class Unrecoverable(TelamonError):
     """Trying again will not help: a person must look."""
 
@@ -79,3 +85,21 @@ class UnknownFormat(Unrecoverable):
 
 class SecretUnreadable(Unrecoverable):
     """A sealed value cannot be opened: another master key, or a changed row."""
+
+
+class ReportUnreadable(Unrecoverable):
+    """A file is no signed report of a drill. The parameter says what it lacks."""
+
+    detail = "This is no signed report of a drill. %s"
+
+
+class ReportAltered(Unrecoverable):
+    """A report of a drill that somebody changed, or that was damaged. The parameter says where."""
+
+    detail = "The report was altered after it was signed. %s"
+
+
+class WrongReportKey(Unrecoverable):
+    """Parameters: the id of the key that signed the report, of the one that was to have."""
+
+    detail = "The report is signed by another key: %s, and not %s."

@@ -121,6 +121,16 @@ class MongodProcess:
             self._signal(pid, signal.SIGKILL)
             self._wait_for_end(pid, timeout_seconds)
 
+    def kill(self, timeout_seconds: float = 30.0) -> None:
+        """End at once whatever runs on the directory, also what has no lock file yet or any more."""
+        pids = self._pids()
+        for pid in pids:
+            self._signal(pid, signal.SIGKILL)
+        for pid in pids:
+            self._wait_for_end(pid, timeout_seconds)
+        if self._child is not None:
+            self._child.poll()  # another process may have killed it
+
     def _prepare(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
         if not self._key_file.exists():
@@ -129,6 +139,11 @@ class MongodProcess:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(base64.b64encode(secrets.token_bytes(_KEY_BYTES)))
             unfinished.replace(self._key_file)
+
+    def _pids(self) -> list[int]:
+        """Of every process that has the directory in its command line."""
+        numbers = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+        return [number for number in numbers if str(self._data) in _command_line(number)]
 
     def _recorded_pid(self) -> int | None:
         try:
