@@ -19,6 +19,8 @@ from telamon.operations.access import Access
 from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
+from telamon.operations.drill_signing import PURPOSE, DrillKey
+from telamon.operations.drills import Drills
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
 from telamon.operations.repository_jobs import RepositoryJobs
@@ -70,6 +72,13 @@ def app_with_jobs(db: Database, jobs: int) -> JobsApp:
             Repository.create(MemoryBlobStore(), secrets.token_bytes),
             link_key=sealer.derive("download links"),
             clock=system_clock,
+        ),
+        drills=Drills(
+            db,
+            queue,
+            public_key=DrillKey(sealer.derive(PURPOSE)).public,
+            clock=system_clock,
+            new_id=new_id,
         ),
         metrics=Metrics(db, clock=system_clock, schedules=True),
         repository_jobs=RepositoryJobs(db, queue, clock=system_clock, new_id=new_id),

@@ -1,8 +1,9 @@
-"""A report of a drill to begin with."""
+"""A drill and its report to begin with."""
 
 from dataclasses import replace
 from typing import Any
 
+from telamon.model.drill import Drill, DrillState
 from telamon.model.drill_report import DrillDurations, DrillReport, NamespaceEvidence
 from tests.state.samples import GROUP, INSTANCE, NOW, SNAPSHOT
 
@@ -42,5 +43,21 @@ def report(**changes: Any) -> DrillReport:
         reason=None,
         durations=DrillDurations(start=1.2345, restore=3.0, verify=0.1, destroy=0.001, total=4.5),
         namespaces=(EVIDENCE,),
+    )
+    return replace(made, **changes)
+
+
+def queued_drill(**changes: Any) -> Drill:
+    made = Drill(
+        id=DRILL,
+        group_id=GROUP,
+        instance_id=INSTANCE,
+        instance_name="Instance0",
+        snapshot_id=SNAPSHOT,
+        state=DrillState.QUEUED,
+        requested_at=NOW,
+        started_at=None,
+        finished_at=None,
+        failure=None,
     )
     return replace(made, **changes)

@@ -13,7 +13,7 @@ from telamon.mongo.connect import Client, open_client
 from telamon.mongo.content_sum import ContentSum
 from telamon.mongo.process import MongodProcess
 from telamon.mongo.proof import Expected, Proof, Proving
-from telamon.mongo.throwaway import Throwaways
+from telamon.mongo.throwaway import Throwaways, can_hold
 from tests.conftest import Mongod, drop_user_databases
 from tests.mongo import zoo
 from tests.mongo.memory import Memory, restore_all, take
@@ -73,74 +73,73 @@ def test_the_whole_zoo_is_found_again(source: Mongod, thrown: Client) -> None:
     assert (found["kinds.view"].documents, found["kinds.view"].remark) == (0, None)
 
 
-@pytest.fixture
-def small(source: Mongod, thrown: Client) -> list[Expected]:
+Meddle = Callable[[Any], Any]
+
+# What somebody does to a collection of that name, and what is then said of it.
+MEDDLED: dict[str, tuple[Meddle, str]] = {
+    "fewer": (
+        lambda shop: shop.fewer.delete_one({"_id": 7}),
+        "49 documents are counted and not 50",
+    ),
+    "other": (
+        lambda shop: shop.other.update_one({"_id": 7}, {"$set": {"n": 8}}),
+        "its documents are not those of the snapshot",
+    ),
+    "longer": (
+        lambda shop: shop.longer.update_one({"_id": 7}, {"$set": {"n": Int64(7)}}),
+        "1054 bytes of documents are read and not 1050",
+    ),
+    "unindexed": (
+        lambda shop: shop.unindexed.drop_index("by n"),
+        "its indexes differ in by n",
+    ),
+    "indexed": (lambda shop: shop.indexed.create_index("m"), "its indexes differ in m_1"),
+    "hidden": (
+        lambda shop: shop.command("collMod", "hidden", index={"name": "by n", "hidden": True}),
+        "its indexes differ in by n",
+    ),
+    "validated": (
+        lambda shop: shop.command("collMod", "validated", validator={}),
+        "its options differ in validationAction, validationLevel, validator",
+    ),
+    "view": (
+        lambda shop: shop.command("collMod", "view", viewOn="kept", pipeline=[]),
+        "its options differ in pipeline",
+    ),
+    "dropped": (lambda shop: shop.dropped.drop(), "it is missing"),
+    "open": (
+        lambda shop: (shop.open.drop(), shop.create_collection("open")),
+        "it is a collection and not a view",
+    ),
+}
+VIEWS = ("view", "open")
+
+
+@pytest.fixture(scope="module")
+def small(shared_mongod: Mongod, thrown: Client) -> list[Expected]:
     """What a small deployment has, restored."""
     drop_user_databases(thrown)
-    shop = source.client["shop"]
-    shop["orders"].insert_many([{"_id": number, "n": number} for number in range(50)])
-    shop["orders"].create_index("n", name="by n")
-    shop.create_collection("people", validator={"name": {"$type": "string"}})
-    shop.command({"create": "open", "viewOn": "orders", "pipeline": [{"$limit": 1}]})
-    memory = take(source.client)
+    drop_user_databases(shared_mongod.client)
+    shop = shared_mongod.client["shop"]
+    shop.create_collection("validated", validator={"n": {"$type": "int"}})
+    for name in {*MEDDLED, "kept"} - {*VIEWS}:
+        shop[name].insert_many([{"_id": number, "n": number} for number in range(50)])
+        shop[name].create_index("n", name="by n")
+    for name in VIEWS:
+        shop.command({"create": name, "viewOn": "kept", "pipeline": [{"$limit": 1}]})
+    memory = take(shared_mongod.client)
     restore_all(memory, thrown)
     return expected_of(memory)
 
 
-Meddle = Callable[[Any], Any]
-
-
-@pytest.mark.parametrize(
-    ("meddle", "name", "difference"),
-    [
-        (
-            lambda shop: shop.orders.delete_one({"_id": 7}),
-            "orders",
-            "49 documents are counted and not 50",
-        ),
-        (
-            lambda shop: shop.orders.update_one({"_id": 7}, {"$set": {"n": 8}}),
-            "orders",
-            "its documents are not those of the snapshot",
-        ),
-        (
-            lambda shop: shop.orders.update_one({"_id": 7}, {"$set": {"n": Int64(7)}}),
-            "orders",
-            "1054 bytes of documents are read and not 1050",
-        ),
-        (lambda shop: shop.orders.drop_index("by n"), "orders", "its indexes differ in by n"),
-        (lambda shop: shop.orders.create_index("m"), "orders", "its indexes differ in m_1"),
-        (
-            lambda shop: shop.command("collMod", "orders", index={"name": "by n", "hidden": True}),
-            "orders",
-            "its indexes differ in by n",
-        ),
-        (
-            lambda shop: shop.command("collMod", "people", validator={}),
-            "people",
-            "its options differ in validationAction, validationLevel, validator",
-        ),
-        (
-            lambda shop: shop.command("collMod", "open", viewOn="orders", pipeline=[]),
-            "open",
-            "its options differ in pipeline",
-        ),
-        (lambda shop: shop.people.drop(), "people", "it is missing"),
-        (
-            lambda shop: (shop.open.drop(), shop.create_collection("open")),
-            "open",
-            "it is a collection and not a view",
-        ),
-    ],
-)
-def test_what_differs_is_named(
-    small: list[Expected], thrown: Client, meddle: Meddle, name: str, difference: str
-) -> None:
-    meddle(thrown["shop"])
+def test_what_differs_is_named(small: list[Expected], thrown: Client) -> None:
+    assert differences(prove(thrown, small)) == {}
+    for meddle, _ in MEDDLED.values():
+        meddle(thrown["shop"])
 
     found = differences(prove(thrown, small))
 
-    assert found == {f"shop.{name}": difference}
+    assert found == {f"shop.{name}": said for name, (_, said) in MEDDLED.items()}
 
 
 def test_what_the_snapshot_does_not_have_is_named(small: list[Expected], thrown: Client) -> None:
@@ -236,3 +235,18 @@ def test_without_room_none_is_started(
     with pytest.raises(DrillFailed, match="has 10000000 left"):
         Throwaways(mongod_program, tmp_path).start(NAME, size_bytes=ROOM)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("needed", "version", "is_enough"),
+    [
+        ("6.0", "6.0.5", True),
+        ("5.0", "6.0.5", True),
+        ("6.1", "6.0.5", False),
+        ("10.0", "9.3.1", False),
+        ("7.0", "7.0.0-rc1", True),
+        ("", "4.4.0", True),
+    ],
+)
+def test_which_mongod_can_hold_which_snapshot(needed: str, version: str, is_enough: bool) -> None:
+    assert can_hold(version, needed) is is_enough

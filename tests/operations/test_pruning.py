@@ -64,7 +64,9 @@ def test_records_of_jobs_that_ended_long_ago_go_with_all_that_belongs_to_them(
 
     pruned = pruning(scheduling, records).prune()
 
-    assert pruned == Pruned(job_records=5, restore_jobs=0, schedule_runs=0, repository_jobs=0)
+    assert pruned == Pruned(
+        job_records=5, restore_jobs=0, schedule_runs=0, repository_jobs=0, drills=0
+    )
     assert [count(scheduling.db, table) for table in ENGINE_TABLES] == [3] * 4
 
 

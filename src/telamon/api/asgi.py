@@ -30,6 +30,7 @@ from telamon.api import (
     clusters_schedule,
     collection_restore_jobs,
     downloads,
+    drills,
     flex_backup,
     flex_clusters,
     headers,
@@ -90,6 +91,7 @@ ROUTES = (
     *own.ROUTES,
     *own_restore_jobs.ROUTES,
     *repository_jobs.ROUTES,
+    *drills.ROUTES,
 )
 
 _OPEN_PATHS = oauth.PATHS | probes.PATHS | {openapi.PATH}

@@ -18,6 +18,7 @@ from telamon.model.restore_job import RestoreJob
 from telamon.operations.access import Access
 from telamon.operations.administration import Administration
 from telamon.operations.download_files import DownloadFiles
+from telamon.operations.drills import Drills
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
 from telamon.operations.repository_jobs import RepositoryJobs
@@ -48,6 +49,7 @@ class Services:
     snapshots: Snapshots
     restore_jobs: RestoreJobs
     download_files: DownloadFiles
+    drills: Drills
     metrics: Metrics
     repository_jobs: RepositoryJobs
 

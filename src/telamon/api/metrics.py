@@ -29,6 +29,7 @@ class _Collected(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._jobs()
         yield from self._snapshots()
+        yield from self._drills()
         yield from self._schedules()
         yield from self._repository()
         yield from self._check()
@@ -91,6 +92,19 @@ class _Collected(Collector):
                 # Nothing finer than a second is written down.
                 rate.add_metric(labels, newest.size_bytes / max(1, newest.seconds))
         yield from (age, size, new, duration, rate)
+
+    def _drills(self) -> Iterator[Metric]:
+        """An instance of which none has passed is not there."""
+        age = GaugeMetricFamily(
+            "telamon_seconds_since_good_drill",
+            "For how long no drill of the instance has passed.",
+            labels=_INSTANCE,
+        )
+        for instance in self._measured.instances:
+            if instance.drilled_at is not None:
+                seconds = (self._measured.now - instance.drilled_at).total_seconds()
+                age.add_metric(_labels(instance), max(0.0, seconds))
+        yield age
 
     def _schedules(self) -> Iterator[Metric]:
         lag = GaugeMetricFamily(

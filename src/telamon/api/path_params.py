@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from telamon.errors import (
     InvalidClusterName,
+    InvalidDrillId,
     InvalidGroupId,
     InvalidJobId,
     InvalidOrgId,
@@ -21,6 +22,7 @@ _SYNTAX: Mapping[str, tuple[Callable[[str], bool], type[TelamonError]]] = {
     "instanceName": (is_instance_name, InvalidClusterName),
     "snapshotId": (is_id, InvalidSnapshotId),
     "restoreJobId": (is_id, InvalidJobId),
+    "drillId": (is_id, InvalidDrillId),
 }
 PATTERNS: Mapping[str, str] = {
     name: f"^{NAME_PATTERN if is_valid is is_instance_name else PATTERN}$"

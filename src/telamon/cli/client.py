@@ -81,6 +81,10 @@ class Client:
             if len(items) < _PAGE:
                 return
 
+    def everywhere(self, method: str, path: str) -> Any:
+        """A call on Telamon's own paths that is in no project."""
+        return self._call(method, f"/api/telamon/v1{path}", None)
+
     def follow(self, path: str, is_done: Callable[[Any], bool], tell: Callable[[Any], None]) -> Any:
         """Ask Telamon's own ``path`` until ``is_done``, telling each answer; returns the last."""
         while True:

@@ -10,7 +10,7 @@ import structlog
 from cyclopts import App, Parameter
 
 from telamon import __version__
-from telamon.cli import db, instance, key, repository, restore, snapshot
+from telamon.cli import db, drill, instance, key, repository, restore, snapshot
 from telamon.cli.retention import retention
 from telamon.config import load_settings
 from telamon.errors import TelamonError
@@ -24,6 +24,7 @@ app.command(key.app)
 app.command(instance.app)
 app.command(snapshot.app)
 app.command(restore.app)
+app.command(drill.app)
 app.command(repository.app)
 app.command(db.app)
 app.command(retention)

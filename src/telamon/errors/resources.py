@@ -37,6 +37,11 @@ class GroupNameNotFound(NotFound):
     detail = "No group named %s exists."
 
 
+class InvalidDrillId(NotFound):
+    error_code = "INVALID_DRILL_ID"
+    detail = "An invalid drill ID %s was specified."
+
+
 class InvalidOrgId(NotFound):
     error_code = "INVALID_ORG_ID"
     detail = "An invalid organization ID %s was specified."

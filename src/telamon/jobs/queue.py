@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Engine
 
 from telamon.errors import ConfigurationError
 from telamon.jobs.engine_tables import ENGINE_SCHEMA, IN_FLIGHT, jobs_table
-from telamon.state import instances
+from telamon.state import instances, workers
 
 QUEUE_NAME = "telamon"
+MONGOD_QUEUE_NAME = f"{QUEUE_NAME}:mongod"
+"""Of jobs that any worker of a fleet can do that has a mongod."""
 
 
 class JobKind(StrEnum):
@@ -27,6 +29,7 @@ class JobKind(StrEnum):
     PREPARE_DOWNLOAD = "prepare_download"
     PRUNE = "prune"
     CHECK = "check"
+    DRILL = "drill"
 
 
 def queue_name(machine: str | None) -> str:
@@ -70,14 +73,25 @@ class JobQueue:
     def __init__(self, engine: Engine) -> None:
         self._client = DBOSClient(system_database_engine=engine, lazy=True)
 
-    def enqueue(self, tx: Connection, kind: JobKind, subject_id: str, *, lock: str) -> None:
+    def enqueue(
+        self,
+        tx: Connection,
+        kind: JobKind,
+        subject_id: str,
+        *,
+        lock: str,
+        needs_mongod: bool = False,
+    ) -> None:
         """Ask for a job on ``subject_id``; it exists if and only if ``tx`` commits.
 
         Jobs of one ``lock`` run one at a time in the order they were asked for; where it is the id
-        of an instance that is on one machine alone, they run there. Asking again for
-        the same kind and subject changes nothing.
+        of an instance that is on one machine alone, they run there. One that ``needs_mongod`` is
+        for those workers of a fleet that have one; if none does, for any, which must say so. Asking
+        again for the same kind and subject changes nothing.
         """
         queue = queue_name(instances.machine(tx, lock))
+        if needs_mongod and _is_there_a_mongod(tx):
+            queue = MONGOD_QUEUE_NAME
         options: EnqueueOptions = {
             "queue_name": queue,
             "workflow_name": kind.value,
@@ -91,6 +105,12 @@ class JobQueue:
     def close(self) -> None:
         """Forget the client; the engine belongs to the caller."""
         self._client.destroy()
+
+
+def _is_there_a_mongod(tx: Connection) -> bool:
+    """On a fleet; without one there is but one worker, for whatever there is to do."""
+    is_fleet = tx.dialect.name == "postgresql"
+    return is_fleet and any(worker.has_mongod for worker in workers.living(tx))
 
 
 def _last_place(tx: Connection, queue: str, lock: str) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from telamon.errors import TelamonError, WorkerReplaced
 from telamon.jobs.engine_polls import WaitingJobs, ask_briefly
-from telamon.jobs.queue import QUEUE_NAME, JobKind, queue_name
+from telamon.jobs.queue import MONGOD_QUEUE_NAME, QUEUE_NAME, JobKind, queue_name
 
 T = TypeVar("T")
 
@@ -57,7 +57,8 @@ class Worker:
     """Runs jobs of one database in this process, a few at a time.
 
     ``worker_id`` is that of the lease, which no other process ever has; it sees to what a killed
-    worker left. With a ``machine``, jobs that only its workers can do are done, too.
+    worker left. With a ``machine``, jobs that only its workers can do are done, too; with a mongod,
+    those of a fleet that need one.
     """
 
     def __init__(
@@ -67,10 +68,12 @@ class Worker:
         *,
         worker_id: str,
         machine: str | None = None,
+        has_mongod: bool = False,
     ) -> None:
         self._stopping = threading.Event()
         self._stopped = threading.Event()
-        self._queues = sorted({QUEUE_NAME, queue_name(machine)})
+        queues = {QUEUE_NAME, queue_name(machine)}
+        self._queues = sorted(queues | {MONGOD_QUEUE_NAME} if has_mongod else queues)
         self._guard = threading.Lock()
         self._running: set[tuple[JobKind, str]] = set()
         self._waiting = WaitingJobs(engine)

@@ -16,7 +16,7 @@ class Reason(StrEnum):
 
     BEING_TAKEN = "it is being taken"
     NOT_EXPIRED = "its time is not over"
-    IN_USE = "it is being restored or downloaded"
+    IN_USE = "it is being restored, downloaded or drilled"
     NEWEST = "it is the newest good one of its instance"
     AMONG_NEWEST = "it is among the scheduled ones that are always kept"
     EXPIRED = "its time is over"
@@ -57,7 +57,7 @@ def plan_expiry(
 ) -> tuple[Verdict, ...]:
     """A verdict on each of one instance's snapshots, in their order.
 
-    ``in_use`` are ids of snapshots that are being restored or downloaded.
+    ``in_use`` are ids of snapshots that are being restored, downloaded or drilled.
     """
     good = sorted(
         (one for one in snapshots if one.status is SnapshotStatus.COMPLETED),

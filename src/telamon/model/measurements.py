@@ -16,13 +16,15 @@ class GoodSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredInstance:
-    """``newest`` is its newest good snapshot, None if it has none."""
+    """``newest`` is its newest good snapshot, None if it has none; ``drilled_at`` when a drill of one
+    of them last passed."""
 
     instance_id: str
     group_id: str
     name: str
     created_at: datetime
     newest: GoodSnapshot | None
+    drilled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,3 +94,13 @@ def _require_room(free_bytes: int, size_bytes: int) -> None:
             f"The restored snapshot may take {needed_bytes} bytes, and the disk of the worker's "
             f"data directory has {free_bytes} left."
         )
+
+
+def can_hold(mongod_version: str, feature_compatibility_version: str) -> bool:
+    """Whether a mongod of that version takes what a server that was set to the other one has."""
+    return _numbers(feature_compatibility_version) <= _numbers(mongod_version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The first two of a version."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())

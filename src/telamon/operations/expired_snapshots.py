@@ -13,7 +13,7 @@ from telamon.ids import IdFactory
 from telamon.jobs.queue import JobQueue
 from telamon.model.expiry import Verdict, keep_rules, plan_expiry
 from telamon.operations.kept_snapshots import ask_for_deletion
-from telamon.state import instances, restore_jobs, snapshots
+from telamon.state import drills, instances, restore_jobs, snapshots
 from telamon.state.database import Database
 
 _DELETIONS_AT_ONCE = 100
@@ -74,7 +74,8 @@ class ExpiredSnapshots:
         in_use = frozenset(
             one.id
             for one in found
-            if one.expires_at <= now and restore_jobs.is_in_use(tx, one.id, at=now)
+            if one.expires_at <= now
+            and (restore_jobs.is_in_use(tx, one.id, at=now) or drills.is_drilled(tx, one.id))
         )
         verdicts = plan_expiry(found, rules, in_use=in_use, now=now)
         return InstancePlan(

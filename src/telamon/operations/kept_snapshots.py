@@ -23,7 +23,7 @@ from telamon.model.retention import Retention
 from telamon.model.snapshot import Snapshot, SnapshotStatus
 from telamon.operations.kinds import SnapshotPath, managed_snapshot
 from telamon.repository.repository import Repository
-from telamon.state import restore_jobs
+from telamon.state import drills, restore_jobs
 from telamon.state import snapshots as rows
 from telamon.state.database import Database
 
@@ -70,6 +70,8 @@ class KeptSnapshots:
                 raise SnapshotInUse(found.id, "it is being taken")
             if restore_jobs.is_restored(tx, found.id):
                 raise SnapshotInUse(found.id, "it is being restored")
+            if drills.is_drilled(tx, found.id):
+                raise SnapshotInUse(found.id, "it is being drilled")
             ask_for_deletion(tx, self._queue, found, self._new_id(self._clock()))
 
         await self._db.run(work)

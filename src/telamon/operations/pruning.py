@@ -14,6 +14,7 @@ from telamon.jobs.records import JobRecords, ended_before
 from telamon.operations.restore_jobs import RECORD_KEPT_DAYS
 from telamon.state import (
     collection_restore_jobs,
+    drills,
     repository_jobs,
     restore_jobs,
     schedule_runs,
@@ -22,6 +23,7 @@ from telamon.state.database import Database
 
 BATCH = 500
 _RESTORE_JOBS_KEPT = timedelta(days=RECORD_KEPT_DAYS)
+_DRILLS_KEPT = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Pruned:
     restore_jobs: int
     schedule_runs: int
     repository_jobs: int
+    drills: int
 
 
 class Pruning:
@@ -55,6 +58,7 @@ class Pruning:
             ),
             schedule_runs=_all(self._forget_runs),
             repository_jobs=_all(self._forget_repository_jobs),
+            drills=_all(self._forget_drills),
         )
 
     def _forget_jobs(self) -> int:
@@ -86,6 +90,10 @@ class Pruning:
     def _forget_repository_jobs(self) -> int:
         before = self._clock() - self._kept
         return self._db.transact(lambda tx: repository_jobs.prune(tx, before, limit=BATCH))
+
+    def _forget_drills(self) -> int:
+        before = self._clock() - _DRILLS_KEPT
+        return self._db.transact(lambda tx: drills.prune(tx, before, limit=BATCH))
 
 
 def _all(forget: Callable[[], int]) -> int:

@@ -11,6 +11,7 @@ from telamon.ids import new_id
 from telamon.jobs.queue import JobQueue
 from telamon.jobs.records import JobRecords
 from telamon.model.repository_job import RepositoryJobKind
+from telamon.operations.drills import ScheduledDrills
 from telamon.operations.expired_snapshots import ExpiredSnapshots
 from telamon.operations.metrics import RepositoryMeasure
 from telamon.operations.pruning import Pruning
@@ -20,6 +21,7 @@ from telamon.repository.repository import Repository
 from telamon.server.ticker import TICK_SECONDS, Chore
 from telamon.state.database import Database
 
+_MINUTE = round(60 / TICK_SECONDS)
 _TEN_MINUTES = round(600 / TICK_SECONDS)
 _HOUR = round(3600 / TICK_SECONDS)
 
@@ -65,6 +67,15 @@ def _chores(
             new_id=new_id,
         )
         yield Chore(name="ask_for_repository_jobs", every_ticks=_TEN_MINUTES, act=due.ask)
+    if settings.drill_every_days:
+        drills = ScheduledDrills(
+            db,
+            queue,
+            every_days=settings.drill_every_days,
+            clock=system_clock,
+            new_id=new_id,
+        )
+        yield Chore(name="ask_for_drills", every_ticks=_MINUTE, act=drills.ask_due)
     pruning = Pruning(
         db,
         JobRecords(db.engine),

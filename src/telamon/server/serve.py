@@ -18,6 +18,9 @@ from telamon.ids import new_id
 from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
+from telamon.operations.drill_signing import PURPOSE as DRILL_KEY_PURPOSE
+from telamon.operations.drill_signing import DrillKey
+from telamon.operations.drills import Drills
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
 from telamon.operations.repository_jobs import RepositoryJobs
@@ -89,6 +92,13 @@ def _services(
             repository,
             link_key=state.sealer.derive("download links"),
             clock=system_clock,
+        ),
+        drills=Drills(
+            db,
+            queue,
+            public_key=DrillKey(state.sealer.derive(DRILL_KEY_PURPOSE)).public,
+            clock=system_clock,
+            new_id=new_id,
         ),
         metrics=Metrics(db, clock=system_clock, schedules=settings.schedules),
         repository_jobs=RepositoryJobs(db, queue, clock=system_clock, new_id=new_id),

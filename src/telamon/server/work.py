@@ -17,11 +17,15 @@ from telamon.jobs.lease import Lease
 from telamon.jobs.queue import JobKind
 from telamon.jobs.worker import APPLICATION_VERSION, JobHandler, Worker
 from telamon.mongo.buffers import keep_large_buffers
+from telamon.mongo.throwaway import Throwaways
 from telamon.operations.credentials import Credentials
 from telamon.operations.downloads import PrepareDownload
+from telamon.operations.drill_signing import PURPOSE as DRILL_KEY_PURPOSE
+from telamon.operations.drill_signing import DrillKey
 from telamon.operations.instances import CreateInstance, DeleteInstance
 from telamon.operations.kept_snapshots import DeleteSnapshot
 from telamon.operations.managed_instances import ManagedInstances
+from telamon.operations.run_drill import RunDrill
 from telamon.operations.run_repository_job import CheckRepository, PruneRepository
 from telamon.operations.run_restore import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
@@ -33,7 +37,7 @@ from telamon.server.repository import RepositoryPlace, open_repository, place_of
 from telamon.server.state import mongod_program, prepared_state, require_repository
 from telamon.server.ticker import Ticker
 from telamon.server.with_repository import AloneWithRepository, Confirmation, WithRepository
-from telamon.state import repository_jobs, restore_jobs, snapshots
+from telamon.state import drills, repository_jobs, restore_jobs, snapshots
 from telamon.state.workers import LivingWorker
 
 _ONLY_MACHINE = "this"
@@ -60,6 +64,7 @@ def work(settings: Settings, *, supervised: bool) -> None:
         keep_large_buffers()
         parts = _parts(settings)
         parts.lease.begin()
+        _remove_throwaways(parts.throwaways)
         parts.managed.open()
         parts.worker.launch()
         parts.ticker.start()
@@ -80,6 +85,7 @@ class _Parts:
     lease: Lease
     worker: Worker
     managed: ManagedInstances
+    throwaways: Throwaways
     ticker: Ticker
 
 
@@ -108,6 +114,8 @@ def _parts(settings: Settings) -> _Parts:
         root=settings.data_dir / "instances",
         machine=machine,
     )
+    throwaways = Throwaways(mongod, settings.data_dir / "drills")
+    drill_key = DrillKey(state.sealer.derive(DRILL_KEY_PURPOSE))
     repository = open_repository(place)
     require_repository(state.db, repository.repository_id)
     _remove_leftovers(place)
@@ -116,11 +124,21 @@ def _parts(settings: Settings) -> _Parts:
         lease=lease,
         worker=Worker(
             state.db.engine,
-            _handlers(place, repository, lease, managed, Credentials(state.sealer)),
+            _handlers(
+                place,
+                repository,
+                lease,
+                managed,
+                Credentials(state.sealer),
+                throwaways=throwaways,
+                drill_key=drill_key,
+            ),
             worker_id=living.id,
             machine=machine,
+            has_mongod=machine is not None and mongod is not None,
         ),
         managed=managed,
+        throwaways=throwaways,
         ticker=Ticker(chores(settings, lease.fenced, state.queue, repository)),
     )
 
@@ -131,6 +149,9 @@ def _handlers(
     lease: Lease,
     managed: ManagedInstances,
     credentials: Credentials,
+    *,
+    throwaways: Throwaways,
+    drill_key: DrillKey,
 ) -> dict[JobKind, JobHandler]:
     db = lease.fenced
     confirm = Confirmation(require=lease.require, require_lately=lease.require_lately)
@@ -157,6 +178,9 @@ def _handlers(
             confirm,
             tidy=place.remove_leftovers,
         ),
+        JobKind.DRILL: with_repository(
+            RunDrill(db, repository, throwaways, drill_key, clock=system_clock, confirm=confirm)
+        ),
     }
 
 
@@ -171,13 +195,25 @@ def _end(parts: _Parts) -> None:
                 JobKind.PREPARE_DOWNLOAD: restore_jobs.hand_back,
                 JobKind.PRUNE: repository_jobs.hand_back,
                 JobKind.CHECK: repository_jobs.hand_back,
+                JobKind.DRILL: drills.hand_back,
             },
         )
     except TelamonError as error:  # others take them up when the lease has run out
         _log.warning("not_handed_back", action="stop_worker", reason=error.message)
+    else:
+        # Only now: what becomes of a job without its mongod must not be taken for its outcome.
+        _remove_throwaways(parts.throwaways)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _remove_throwaways(throwaways: Throwaways) -> None:
+    """Those of drills that a killed worker left. What cannot be deleted is in nobody's way."""
+    try:
+        throwaways.remove_all()
+    except TelamonError as error:
+        _log.warning("drill_left", action="remove_throwaways", reason=error.message)
 
 
 def _remove_leftovers(place: RepositoryPlace) -> None:

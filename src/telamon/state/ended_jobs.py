@@ -17,6 +17,7 @@ class Counted(StrEnum):
     RESTORE = "restore"
     PRUNE = "prune"
     CHECK = "check"
+    DRILL = "drill"
 
 
 class Outcome(StrEnum):

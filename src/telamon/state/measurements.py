@@ -6,8 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from telamon.model.drill import DrillState
 from telamon.model.measurements import GoodSnapshot, MeasuredInstance, RepositorySize
 from telamon.model.snapshot import SnapshotStatus
+from telamon.state.evidence_tables import drill
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, repository_size, snapshot
 
@@ -28,6 +30,11 @@ def measured_instances(tx: Connection) -> tuple[MeasuredInstance, ...]:
         .limit(1)
         .scalar_subquery()
     )
+    drilled_at = (
+        sa.select(sa.func.max(drill.c.finished_at))
+        .where(drill.c.instance_id == instance.c.id, drill.c.state == DrillState.PASSED.value)
+        .scalar_subquery()
+    )
     rows = tx.execute(
         sa.select(
             instance.c.id,
@@ -39,6 +46,7 @@ def measured_instances(tx: Connection) -> tuple[MeasuredInstance, ...]:
             snapshot.c.new_bytes,
             snapshot.c.started_at,
             snapshot.c.finished_at,
+            drilled_at.label("drilled_at"),
         )
         .select_from(instance)
         .outerjoin(snapshot, snapshot.c.id == newest)
@@ -100,4 +108,5 @@ def _instance(row: Any) -> MeasuredInstance:
         name=row.name,
         created_at=from_seconds(row.created_at),
         newest=newest,
+        drilled_at=from_seconds(row.drilled_at),
     )

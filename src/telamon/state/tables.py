@@ -9,7 +9,7 @@ metadata = sa.MetaData()
 
 _ID = sa.String(24)
 # Compared and ordered byte by byte, also where the database's own order is that of a language.
-_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
@@ -24,8 +24,8 @@ def _roles_of(holder: str) -> sa.Table:
         f"{holder}_role",
         metadata,
         sa.Column(f"{holder}_id", _ID, sa.ForeignKey(f"{holder}.id"), primary_key=True),
-        sa.Column("role", _TEXT, primary_key=True),
-        sa.Column("group_id", _TEXT, primary_key=True),  # empty: the whole organization
+        sa.Column("role", TEXT, primary_key=True),
+        sa.Column("group_id", TEXT, primary_key=True),  # empty: the whole organization
     )
 
 
@@ -34,7 +34,7 @@ def _networks_of(holder: str) -> sa.Table:
         f"{holder}_access",
         metadata,
         sa.Column(f"{holder}_id", _ID, sa.ForeignKey(f"{holder}.id"), primary_key=True),
-        sa.Column("cidr_block", _TEXT, primary_key=True),
+        sa.Column("cidr_block", TEXT, primary_key=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
     )
 
@@ -43,7 +43,7 @@ organization = sa.Table(
     "organization",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    sa.Column("name", _TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("requires_access_list", sa.Boolean, nullable=False),
     sa.Column("skips_default_alerts", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -56,7 +56,7 @@ project = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False),
-    sa.Column("name", _TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("has_default_alerts", sa.Boolean, nullable=False, server_default=sa.true()),
@@ -84,7 +84,7 @@ network_permission = sa.Table(
     "network_permission",
     metadata,
     sa.Column("group_id", _ID, sa.ForeignKey("project.id"), primary_key=True),
-    sa.Column("entry", _TEXT, primary_key=True),
+    sa.Column("entry", TEXT, primary_key=True),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger),
@@ -95,7 +95,7 @@ service_account = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False, index=True),
-    sa.Column("name", _TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
@@ -153,7 +153,7 @@ instance = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("group_id", _ID, sa.ForeignKey("project.id"), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("name", _TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("managed", sa.Boolean, nullable=False),
@@ -224,8 +224,8 @@ snapshot_collection = sa.Table(
     sa.Column(
         "snapshot_id", _ID, sa.ForeignKey("snapshot.id", ondelete="CASCADE"), primary_key=True
     ),
-    sa.Column("database", _TEXT, primary_key=True),
-    sa.Column("name", _TEXT, primary_key=True),
+    sa.Column("database", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("documents", sa.BigInteger, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
@@ -341,21 +341,4 @@ download = sa.Table(
     ),
     # CRC-64 of the documents of each collection, in the manifest's order, 8 bytes each.
     sa.Column("checksums", sa.LargeBinary, nullable=False),
-)
-
-restore_evidence = sa.Table(
-    "restore_evidence",
-    metadata,
-    sa.Column(
-        "restore_job_id", _ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("database", _TEXT, primary_key=True),
-    sa.Column("name", _TEXT, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("content_hash", sa.Text),
-    sa.Column("indexes", sa.Integer, nullable=False),
-    sa.Column("milliseconds", sa.BigInteger, nullable=False),
-    sa.Column("skipped_indexes", sa.JSON, nullable=False),
 )

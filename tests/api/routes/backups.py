@@ -26,10 +26,12 @@ from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
 from telamon.model.restore_options import USUAL, RestoreOptions
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.operations.collection_restore_jobs import next_number
+from telamon.state import drills as drill_rows
 from telamon.state import repository_jobs as repository_job_rows
 from telamon.state import restore_jobs as restore_job_rows
 from telamon.state import snapshots as snapshot_rows
-from tests.api.routes.world import SNAPSHOT_ID, World
+from tests.api.routes.world import DRILL_KEY, SNAPSHOT_ID, World
+from tests.drills import queued_drill, report
 
 ODD = "a/b c.é%"
 """The name of a collection that has to be encoded in a path."""
@@ -131,6 +133,25 @@ def manifest_of(snapshot: Snapshot) -> Manifest:
         feature_compatibility_version="6.0",
         collections=(StoredCollection(spec=spec, chunks=(chunk,)),),
     )
+
+
+def add_drill(
+    world: World, instance: Instance, *, drill_id: str, failure: str | None = None
+) -> bytes:
+    """Its signed report; it was asked for and has ended now."""
+    now = world.clock()
+    new = queued_drill(
+        id=drill_id, instance_id=instance.id, snapshot_id=SNAPSHOT_ID, requested_at=now
+    )
+    signed = DRILL_KEY.sign(report(drill_id=drill_id, reason=failure))
+
+    def work(tx: sa.Connection) -> None:
+        drill_rows.insert(tx, new)
+        drill_rows.start(tx, new.id, at=now)
+        drill_rows.finish(tx, new.id, failure=failure, report=signed, at=now)
+
+    world.db.transact(work)
+    return signed
 
 
 def add_restore_job(

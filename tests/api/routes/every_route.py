@@ -16,6 +16,7 @@ from telamon.state.database import Database
 from tests.api.routes.access_cases import (
     ACCESS_CASES,
     BACKUP_MANAGERS,
+    EVERYBODY,
     HELD,
     ORG_OWNERS,
     OWNERS,
@@ -23,7 +24,12 @@ from tests.api.routes.access_cases import (
     Case,
 )
 from tests.api.routes.backup_cases import BACKUP_CASES, fill, names_for
-from tests.api.routes.backups import add_repository_job, add_restore_job, add_snapshot
+from tests.api.routes.backups import (
+    add_drill,
+    add_repository_job,
+    add_restore_job,
+    add_snapshot,
+)
 from tests.api.routes.conftest import Beginning
 from tests.api.routes.world import (
     FOREIGN_GROUP,
@@ -38,6 +44,7 @@ from tests.api.routes.world import (
 
 JOB_ID = "65a0000000000000000000c1"
 REPOSITORY_JOB_ID = "65a0000000000000000000e1"
+DRILL_ID = "65a0000000000000000000f1"
 
 CASES = {
     **ACCESS_CASES,
@@ -81,6 +88,11 @@ CASES = {
     "startRepositoryJob": Case(ORG_OWNERS, 201, body={"kind": "prune"}),
     "listRepositoryJobs": Case(ORG_OWNERS),
     "getRepositoryJob": Case(ORG_OWNERS),
+    "startDrill": Case(BACKUP_MANAGERS, 201),
+    "listDrills": Case(READERS),
+    "getDrill": Case(READERS),
+    "getDrillReport": Case(BACKUP_MANAGERS),
+    "getDrillKey": Case(EVERYBODY),
 }
 AT = [(route, surface) for route in ROUTES for surface in route.surfaces]
 
@@ -136,6 +148,7 @@ def fill_all(beginning: Beginning, folder: Path) -> Filled:
         add_snapshot(world, beginning.orders)
         add_restore_job(world, beginning.orders, restore_job_id=JOB_ID)
         add_repository_job(world, job_id=REPOSITORY_JOB_ID)
+        add_drill(world, beginning.orders, drill_id=DRILL_ID)
         fill(world)
         foreign = world.add_organization(FOREIGN_ORG, groups=[FOREIGN_GROUP])
         world.add_instance("orders", instance_id=OTHER_INSTANCE_ID, group_id=FOREIGN_GROUP)
@@ -161,6 +174,7 @@ def fill_all(beginning: Beginning, folder: Path) -> Filled:
                 "snapshotId": SNAPSHOT_ID,
                 "restoreJobId": JOB_ID,
                 "repositoryJobId": REPOSITORY_JOB_ID,
+                "drillId": DRILL_ID,
                 "apiUserId": named.key.id,
                 "ipAddress": "192.0.2.7",
                 "entryValue": "192.0.2.7",

@@ -21,6 +21,7 @@ from telamon.state import measurements, snapshots
 from tests.api.routes.backups import (
     SIZE_BYTES,
     TAKEN_AT,
+    add_drill,
     add_repository_job,
     add_restore_job,
     add_snapshot,
@@ -201,6 +202,8 @@ async def test_ended_jobs_are_counted_by_kind_and_outcome_from_nought(
         ("prune", "failed"): 0,
         ("check", "finished"): 0,
         ("check", "failed"): 0,
+        ("drill", "finished"): 0,
+        ("drill", "failed"): 0,
     }
 
 
@@ -251,6 +254,19 @@ async def test_an_instance_without_any_is_as_old_as_it_is(world: World) -> None:
 
     assert told_of(samples, "telamon_seconds_since_good_snapshot") == {ORDERS: 172_800}
     assert told_of(samples, "telamon_last_snapshot_bytes") == {}
+
+
+async def test_the_last_drill_that_passed_is_measured(world: World, orders: Instance) -> None:
+    assert told_of(await scraped(world), "telamon_seconds_since_good_drill") == {}
+    add_drill(world, orders, drill_id="65a0000000000000000000f1")
+    world.clock.advance(hours=1)
+    add_drill(world, orders, drill_id="65a0000000000000000000f2", failure="no")
+
+    samples = await scraped(world)
+
+    assert told_of(samples, "telamon_seconds_since_good_drill") == {ORDERS: 3600}
+    ended = told_of(samples, "telamon_jobs_ended_total")
+    assert (ended["drill", "finished"], ended["drill", "failed"]) == (1, 1)
 
 
 @pytest.mark.usefixtures("orders")

@@ -34,6 +34,8 @@ from telamon.operations.access import Access
 from telamon.operations.administration import administration
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
+from telamon.operations.drill_signing import DrillKey
+from telamon.operations.drills import Drills
 from telamon.operations.instances import Instances
 from telamon.operations.metrics import Metrics
 from telamon.operations.repository_jobs import RepositoryJobs
@@ -58,6 +60,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 MASTER_KEY = b"a master key of thirty-two bytes"
 NONCE_SECRET = b"a nonce secret of this process.."
 LINK_KEY = b"a key that signs download links."
+DRILL_KEY = DrillKey(b"a key that signs drills' reports")
 
 ORG = "65a000000000000000000001"
 GROUP = "65a000000000000000000002"
@@ -143,6 +146,7 @@ class World:
             snapshots=Snapshots(db, queue, clock=clock, new_id=new_id),
             restore_jobs=RestoreJobs(db, queue, clock=clock, new_id=new_id),
             download_files=DownloadFiles(db, self.repository, link_key=LINK_KEY, clock=clock),
+            drills=Drills(db, queue, public_key=DRILL_KEY.public, clock=clock, new_id=new_id),
             metrics=Metrics(db, clock=clock, schedules=True),
             repository_jobs=RepositoryJobs(db, queue, clock=clock, new_id=new_id),
         )
