@@ -24,6 +24,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
 RESTORE = (ROOT / "docs" / "restore.md").read_text()
 SNAPSHOT_IN_DOCUMENTS = "6b053db2eacba0054bb9b72a"
+DRILL_IN_DOCUMENTS = "6b053db2eacba0054bb9b72c"
 URI_IN_DOCUMENTS = "mongodb://backup:secret@db.example.net/?replicaSet=rs0"
 # Shown by a test of their own, or by whoever runs the tests.
 SHOWN_ELSEWHERE = ("make ", "pip ", "telamon init", "telamon serve")
@@ -33,7 +34,7 @@ SETTINGS = [
 ]
 COMMANDS = sorted(
     f"{group} {name}"
-    for group in ("db", "instance", "key", "snapshot", "restore", "repository")
+    for group in ("db", "drill", "instance", "key", "snapshot", "restore", "repository")
     for name in app[group]
     if not name.startswith("-")
 )
@@ -44,7 +45,9 @@ def test_every_setting_is_in_the_operations_page(setting: str) -> None:
     assert f"`{setting}`" in OPERATIONS
 
 
-@pytest.mark.parametrize("command", ["init", "serve", "worker", "retention", *COMMANDS])
+@pytest.mark.parametrize(
+    "command", ["init", "serve", "worker", "retention", "drill NAME", *COMMANDS]
+)
 def test_every_command_is_in_the_operations_page(command: str) -> None:
     assert f"`telamon {command}" in OPERATIONS
 
@@ -102,16 +105,18 @@ def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> N
     source.client.shop.orders.insert_one({"_id": 1})
     blocks = [block for page in (README, OPERATIONS) for block in _shell_blocks(page)]
     server.create("staging")
-    snapshot_id = SNAPSHOT_IN_DOCUMENTS
+    ids = {SNAPSHOT_IN_DOCUMENTS: "", DRILL_IN_DOCUMENTS: ""}
     ran = []
     for block in blocks:
         for command in _commands(block):
-            output = _run(command, server, source, snapshot_id)
+            output = _run(command, server, source, ids)
             ran.append(command.split()[0])
             if "snapshot take" in command:
-                snapshot_id = output.split()[0]
+                ids[SNAPSHOT_IN_DOCUMENTS] = output.split()[0]
+            elif command == "telamon drill shop":
+                ids[DRILL_IN_DOCUMENTS] = output.split()[0]
 
-    assert ran == ["echo", *["telamon"] * 5, "curl", *["telamon"] * 6, "curl", "curl"]
+    assert ran == ["echo", *["telamon"] * 5, "curl", *["telamon"] * 12, "curl", "curl"]
 
 
 def test_what_the_page_says_of_postgresql_and_fleets_are_commands_of_the_fleets_tests() -> None:
@@ -168,10 +173,10 @@ def _commands(block: str) -> list[str]:
     return [line for line in lines if line and not line.startswith(SHOWN_ELSEWHERE)]
 
 
-def _run(command: str, server: Server, source: Mongod, snapshot_id: str) -> str:
+def _run(command: str, server: Server, source: Mongod, ids: dict[str, str]) -> str:
     for written, real in (
         (URI_IN_DOCUMENTS, source.uri),
-        (SNAPSHOT_IN_DOCUMENTS, snapshot_id),
+        *ids.items(),
         ("http://127.0.0.1:8080", server.url),
     ):
         command = command.replace(written, real)
@@ -184,6 +189,7 @@ def _run(command: str, server: Server, source: Mongod, snapshot_id: str) -> str:
             "-c",
             command.replace("curl ", "curl --fail-with-body -sS ", 1),
         ],
+        cwd=server.data_dir,
         env={
             **os.environ,
             **server.environment,

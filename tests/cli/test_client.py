@@ -20,6 +20,11 @@ CLIENT_COMMANDS = [
     ("restore", "list", "x"),
     ("restore", "show", "x", "65f0000000000000000000e0"),
     ("restore", "start", "x", "65f0000000000000000000d0"),
+    ("drill", "x"),
+    ("drill", "start", "x"),
+    ("drill", "list", "x"),
+    ("drill", "report", "x", "65f0000000000000000000f7"),
+    ("drill", "key"),
 ]
 
 

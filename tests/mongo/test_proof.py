@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bson.int64 import Int64
 
-from telamon.errors import DrillFailed
+from telamon.errors import DrillFailed, Unavailable
 from telamon.mongo.connect import Client, open_client
 from telamon.mongo.content_sum import ContentSum
 from telamon.mongo.process import MongodProcess
@@ -216,6 +216,17 @@ def test_nothing_that_is_left_is_nothing_to_do(tmp_path: Path) -> None:
 
     throwaways.remove_all()
     throwaways.remove(NAME)
+
+
+def test_after_its_end_none_is_started(mongod_program: Path, tmp_path: Path) -> None:
+    (tmp_path / NAME / "db").mkdir(parents=True)
+    throwaways = Throwaways(mongod_program, tmp_path)
+
+    throwaways.close()
+
+    with pytest.raises(Unavailable, match="stops"):
+        throwaways.start(NAME, size_bytes=ROOM)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_mongod_there_is_none(tmp_path: Path) -> None:

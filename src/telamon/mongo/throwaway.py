@@ -7,6 +7,7 @@ whose random password nobody is told and nobody keeps.
 import contextlib
 import secrets
 import shutil
+import threading
 from pathlib import Path
 
 from telamon.errors import DrillFailed, Unavailable
@@ -23,39 +24,38 @@ _NO_PROGRAM = Path("mongod")
 class Throwaways:
     """Those of one machine. What a killed process left of them is found by the root alone.
 
-    Thread-safe for different names.
+    Thread-safe; one is started or removed at a time.
     """
 
     def __init__(self, program: Path | None, root: Path) -> None:
         """``program`` is the mongod, None where there is none."""
         self._program = program
         self._root = root
+        self._guard = threading.RLock()
         self._processes: dict[str, MongodProcess] = {}
+        self._is_closed = False
 
     def start(self, name: str, *, size_bytes: int) -> str:
         """Make an empty one in place of any that has the name; answers its connection string.
 
         Raises DrillFailed where there is no mongod or no room for ``size_bytes`` of documents;
-        DeploymentUnavailable or ConfigurationError if it does not start.
+        DeploymentUnavailable or ConfigurationError if it does not start; Unavailable after ``close``.
         """
         if self._program is None:
             raise DrillFailed(
                 "The worker has no mongod to restore into (pip install 'telamon[local]', or "
                 "TELAMON_MONGOD)."
             )
-        self.remove(name)
-        try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            free_bytes = shutil.disk_usage(self._root).free
-            _require_room(free_bytes, size_bytes)
-            (self._root / name).mkdir(mode=0o700)
-        except OSError as error:
-            raise Unavailable(f"{self._root} cannot be written: {error.strerror}.") from error
-        passwords = Passwords(
-            telamon=secrets.token_urlsafe(_PASSWORD_BYTES),
-            owner=secrets.token_urlsafe(_PASSWORD_BYTES),
-        )
-        port = start_managed(self._process(name), passwords, wanted_port=None)
+        with self._guard:
+            if self._is_closed:
+                raise Unavailable("The worker stops.")
+            self.remove(name)
+            self._make_folder(name, size_bytes)
+            passwords = Passwords(
+                telamon=secrets.token_urlsafe(_PASSWORD_BYTES),
+                owner=secrets.token_urlsafe(_PASSWORD_BYTES),
+            )
+            port = start_managed(self._process(name), passwords, wanted_port=None)
         uri = telamon_uri(port, passwords)
         with connected(uri) as client:
             # Documents whose time is over are part of a snapshot, too.
@@ -64,22 +64,37 @@ class Throwaways:
 
     def remove(self, name: str) -> None:
         """Nothing of it is left, whether it runs or not. Raises Unavailable if the disk refuses."""
-        self._process(name).kill()
-        self._processes.pop(name, None)
-        try:
-            shutil.rmtree(self._root / name)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise Unavailable(
-                f"{self._root / name} cannot be deleted: {error.strerror}."
-            ) from error
+        with self._guard:
+            self._process(name).kill()
+            self._processes.pop(name, None)
+            try:
+                shutil.rmtree(self._root / name)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise Unavailable(
+                    f"{self._root / name} cannot be deleted: {error.strerror}."
+                ) from error
 
     def remove_all(self) -> None:
         """Those that anybody left. As ``remove``."""
         with contextlib.suppress(FileNotFoundError):
             for folder in sorted(self._root.iterdir()):
                 self.remove(folder.name)
+
+    def close(self) -> None:
+        """As ``remove_all``; none is started after it."""
+        with self._guard:
+            self._is_closed = True
+            self.remove_all()
+
+    def _make_folder(self, name: str, size_bytes: int) -> None:
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _require_room(shutil.disk_usage(self._root).free, size_bytes)
+            (self._root / name).mkdir(mode=0o700)
+        except OSError as error:
+            raise Unavailable(f"{self._root} cannot be written: {error.strerror}.") from error
 
     def _process(self, name: str) -> MongodProcess:
         """The same one while it lives: only who started a process can wait for it."""

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -64,7 +65,7 @@ def work(settings: Settings, *, supervised: bool) -> None:
         keep_large_buffers()
         parts = _parts(settings)
         parts.lease.begin()
-        _remove_throwaways(parts.throwaways)
+        _unless_refused(parts.throwaways.remove_all)
         parts.managed.open()
         parts.worker.launch()
         parts.ticker.start()
@@ -202,16 +203,16 @@ def _end(parts: _Parts) -> None:
         _log.warning("not_handed_back", action="stop_worker", reason=error.message)
     else:
         # Only now: what becomes of a job without its mongod must not be taken for its outcome.
-        _remove_throwaways(parts.throwaways)
+        _unless_refused(parts.throwaways.close)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-def _remove_throwaways(throwaways: Throwaways) -> None:
-    """Those of drills that a killed worker left. What cannot be deleted is in nobody's way."""
+def _unless_refused(remove: Callable[[], None]) -> None:
+    """Take away what is left of drills. What cannot be deleted is in nobody's way."""
     try:
-        throwaways.remove_all()
+        remove()
     except TelamonError as error:
         _log.warning("drill_left", action="remove_throwaways", reason=error.message)
 

@@ -2,12 +2,13 @@
 
 from alembic import context
 
-from telamon.state import evidence_tables, repository_tables
 from telamon.state.database import VERSION_TABLE
+from telamon.state.evidence_tables import drill
+from telamon.state.repository_tables import repository_job
 from telamon.state.tables import metadata
 
 # Every module of tables is known here.
-assert evidence_tables.metadata is repository_tables.metadata is metadata
+assert drill.metadata is repository_job.metadata is metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
