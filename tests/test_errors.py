@@ -83,6 +83,7 @@ BRANCHES = [
     (errors.SnapshotFailed, [500], 1),
     (errors.RestoreFailed, [500], 1),
     (errors.DrillFailed, [500], 1),
+    (errors.RepositoryJobFailed, [500], 1),
     (errors.Unrecoverable, [500], 90),
 ]
 
