@@ -1,5 +1,6 @@
 """Two APIs and several workers on one database: killed, frozen, told to stop."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from telamon.mongo.connect import Client
+from telamon.operations.drill_signing import DrillPublicKey, check
 from tests.conftest import Mongod, drop_user_databases
 from tests.databases import PostgresMaker
 from tests.end_to_end.fleet import Api, Fleet
@@ -207,3 +209,19 @@ def _fill(client: Client) -> None:
         )
     client.shop.orders.create_index("a")
     client.shop.orders.create_index([("b", 1), ("a", -1)])
+
+
+def test_a_drill_is_done_by_a_worker_with_a_mongod_and_signed_for_all(
+    fleet: Fleet, api: Api, taken: str
+) -> None:
+    with fleet.worker("first"), fleet.api("other api") as other:
+        drill = other.own("POST", "/instances/source/drills")
+        path = f"/instances/source/drills/{drill['id']}"
+        ended = wait_for(lambda: api.own("GET", path), lambda it: "finishedAt" in it)
+        assert (ended["state"], ended["snapshotId"]) == ("passed", taken), ended
+        signed = json.dumps(api.own("GET", f"{path}/report")).encode()
+        key = other.http.get("/api/telamon/v1/drillKey").json()
+
+    fields = check(signed, DrillPublicKey.of_pem(key["pem"].encode())).fields
+    assert fields["drillId"] == drill["id"]
+    assert list((fleet.folder / "first" / "drills").iterdir()) == []

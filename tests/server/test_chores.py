@@ -24,6 +24,7 @@ RETENTION = ["delete_expired_snapshots"]
         ({"prune_every_days": 0}, [*SCHEDULES, *RETENTION, *REPOSITORY, *ALWAYS]),
         ({"prune_every_days": 0, "check_every_days": 0}, [*SCHEDULES, *RETENTION, *ALWAYS]),
         ({"schedules": False, "retention": False}, [*REPOSITORY, *ALWAYS]),
+        ({"drill_every_days": 7}, [*SCHEDULES, *RETENTION, *REPOSITORY, "ask_for_drills", *ALWAYS]),
     ],
 )
 def test_each_setting_turns_its_own_off(

@@ -6,8 +6,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
+from telamon.model.access import PROJECT_BACKUP_MANAGERS
 from telamon.model.drill import Drill
+
+
+class _NewDrill(Wire, kw_only=True, frozen=True):
+    """There is nothing to choose yet."""
 
 
 class DrillView(Wire, kw_only=True, frozen=True):
@@ -37,6 +43,9 @@ class DrillKeyView(Wire, kw_only=True, frozen=True):
 
 async def start_drill(call: Call) -> Reply:
     """Of the newest good snapshot; queued when this answers."""
+    await call.services.access.require(call.caller, call.group_id, PROJECT_BACKUP_MANAGERS)
+    await call.services.instances.require(call.group_id, call.instance_name)
+    read_object(await call.read_body() or b"{}", _NewDrill)
     drill = await call.services.drills.start(call.caller, call.group_id, call.instance_name)
     return Reply(status=201, body=_drill(drill))
 
@@ -98,6 +107,7 @@ ROUTES = (
         path=_DRILLS,
         handler=start_drill,
         answer=Answer(DrillView, status=201),
+        body=_NewDrill,
         surfaces=_OWN,
     ),
     Route(

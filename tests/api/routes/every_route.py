@@ -88,7 +88,7 @@ CASES = {
     "startRepositoryJob": Case(ORG_OWNERS, 201, body={"kind": "prune"}),
     "listRepositoryJobs": Case(ORG_OWNERS),
     "getRepositoryJob": Case(ORG_OWNERS),
-    "startDrill": Case(BACKUP_MANAGERS, 201),
+    "startDrill": Case(BACKUP_MANAGERS, 201, body={}),
     "listDrills": Case(READERS),
     "getDrill": Case(READERS),
     "getDrillReport": Case(BACKUP_MANAGERS),

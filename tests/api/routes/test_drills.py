@@ -54,6 +54,12 @@ async def test_a_drill_of_the_newest_good_snapshot_is_queued(
     ]
 
 
+async def test_there_is_nothing_to_choose(client: httpx.AsyncClient, taken: Instance) -> None:
+    answer = await client.post(DRILLS, json={"snapshotId": SNAPSHOT_ID})
+
+    assert told(answer) == (400, "INVALID_ATTRIBUTE", ["snapshotId"])
+
+
 async def test_it_is_of_any_kind_of_instance(client: httpx.AsyncClient, world: World) -> None:
     add_snapshot(world, add_dedicated(world))
 
