@@ -12,7 +12,9 @@ from telamon.jobs.worker import Steps
 from telamon.model.manifest import StoredCollection
 from telamon.model.restore_job import RestoreStage
 from telamon.model.restore_options import IndexFailures, RestoreOptions
-from telamon.mongo import indexes
+from telamon.mongo import fill as fill_module
+from telamon.mongo import indexes, write
+from telamon.operations.progress import Progress
 from telamon.operations.run_restore import RunRestore
 from telamon.repository.repository import Repository
 from telamon.state import restore_evidence, restore_jobs
@@ -140,7 +142,7 @@ def test_a_crash_at_any_point_of_any_step_is_made_up_for(
 def test_a_crash_at_any_transaction_is_made_up_for(
     asked: World, source: Mongod, target: Mongod, after: bool
 ) -> None:
-    """Of which there are: the start, progress, the evidence of three namespaces, the swap, the end."""
+    """The start, what is kept, progress, the evidence of three namespaces, the swap, the end."""
     for at in itertools.count(1):
         ask_again(asked, target)
         db = CrashingDatabase(asked.db, at=at, after=after)
@@ -155,7 +157,7 @@ def test_a_crash_at_any_transaction_is_made_up_for(
         require_finished(asked)
         if not crashed:
             break
-    assert at == 8
+    assert at == 9
 
 
 def test_until_the_swap_the_targets_own_data_is_untouched(asked: World, target: Mongod) -> None:
@@ -193,11 +195,12 @@ def run_to_failure(handler: RunRestore, steps: Steps) -> str:
     return str(caught.value.message)
 
 
-def test_after_three_crashes_it_fails_and_takes_its_shadows_away(
+def test_after_three_crashes_without_progress_it_fails_and_takes_its_shadows_away(
     asked: World, target: Mongod
 ) -> None:
+    """The first one loads all; the others have nothing more to do."""
     before = hashes(target.client)
-    for _ in range(3):
+    for _ in range(4):
         with pytest.raises(CrashError):
             asked.restore_handler().run(JOB, CrashingSteps(2))
     assert shadows(target) != []
@@ -311,6 +314,46 @@ def test_the_evidence_is_what_the_manifest_says(asked: World) -> None:
     ]
     ids = b"".join(chunk.chunk_id for chunk in stored[0].chunks)
     assert found[0].content_hash == blake3(ids, key=repository.keys.chunk_key).hexdigest()
+
+
+def crash_at_batch(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Batches of a few documents each, of which one is the last thing that the worker does."""
+    add, calls = Progress.add, itertools.count(1)
+
+    def crashing(self: Progress, documents: int, size_bytes: int, namespaces: int) -> None:
+        if next(calls) == number:
+            raise CrashError
+        add(self, documents, size_bytes, namespaces)
+
+    patch.setattr(write, "_BATCH_BYTES", 2_000)
+    patch.setattr(fill_module, "_BATCHES_AHEAD", 0)
+    patch.setattr(Progress, "add", crashing)
+
+
+def test_workers_that_each_get_a_little_further_end_well_at_last(
+    asked: World, source: Mongod, target: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Far more of them than a job may have that does not get on."""
+    crashes = 0
+    while True:
+        with monkeypatch.context() as patch:
+            crash_at_batch(patch, 2 + 2 * crashes)
+            try:
+                asked.restore_handler().run(JOB, plainly)
+            except CrashError:
+                crashes += 1
+            else:
+                break
+    assert crashes > 3
+    assert hashes(target.client) == hashes(source.client)
+    require_finished(asked)
+    found = asked.db.look(lambda tx: restore_evidence.page(tx, JOB, limit=9, offset=0)).items
+    assert sum(one.documents for one in found) == DOCUMENTS
+    repository = Repository.open(asked.store)
+    for stored in repository.manifest(SNAPSHOT).collections:
+        check = repository.content_check(stored, skipped=len(stored.chunks))
+        (one,) = (one for one in found if one.namespace == stored.spec.namespace)
+        assert one.content_hash == check.finish()
 
 
 def test_an_index_is_skipped_if_the_job_says_so(

@@ -337,3 +337,21 @@ def test_progress_of_a_job_that_has_ended_is_none(db: Database) -> None:
     finish(db)
 
     assert not db.transact(note)
+
+
+# Attempts
+
+
+def keep(db: Database, kept: int) -> int:
+    return db.transact(lambda tx: restore_jobs.note_kept(tx, JOB, kept))
+
+
+def test_only_attempts_that_had_no_more_to_go_on_with_are_counted(db: Database) -> None:
+    insert_restore_job(db)
+
+    counted = []
+    for kept in (0, 0, 5, 5, 3, 9):
+        start(db)
+        counted.append(keep(db, kept))
+
+    assert counted == [1, 2, 1, 2, 3, 1]

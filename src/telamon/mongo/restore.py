@@ -6,31 +6,22 @@ the snapshot is restored, drops what the snapshot does not have. Until ``swap`` 
 preparations away.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 from bson.binary import Binary
 
 from telamon.errors import RestoreFailed
-from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
-from telamon.model.restore_evidence import SkippedIndex
+from telamon.model.manifest import CollectionSpec, Namespace
 from telamon.model.restore_options import IndexFailures
-from telamon.model.selection import FUNCTIONS
-from telamon.mongo import indexes
-from telamon.mongo.catalog import uuid_of
 from telamon.mongo.connect import Client, translated
-from telamon.mongo.create import create
-from telamon.mongo.evidence import Evidence, Stopwatch, unrecorded
-from telamon.mongo.fill import Filler, Progress, Source, Verification
-from telamon.mongo.journal import Journal, Milestone
+from telamon.mongo.evidence import Evidence, unrecorded
+from telamon.mongo.fill import Filler, Progress, Source
+from telamon.mongo.journal import Journal, Mark, Milestone
+from telamon.mongo.load import Load, are_there, fingerprint, keep_shadows
 from telamon.mongo.parallel import Stop, Stopped, run_all
-from telamon.mongo.part import Part, keep_only
-from telamon.mongo.shadow import drop_shadows, drop_shadows_of_job, shadow_name
+from telamon.mongo.part import Part, Query, keep_only
+from telamon.mongo.shadow import drop_shadows_of_job
 from telamon.mongo.swap import Swap
-from telamon.mongo.write import Commands
-
-_WRITES_BY_UUID = 17  # as a wire version
 
 
 class Restore:
@@ -39,7 +30,9 @@ class Restore:
     ``progress`` is told of documents and bytes as they are added, ``evidence`` of each namespace
     that is done: when its shadow is complete, or in the swap if it has none. They and the reading of
     ``sources`` are called from several threads at once. ``confirm`` is called just before shadows
-    are dropped, and before each step of the swap. What they raise comes out as it is.
+    are dropped, and before each step of the swap. ``resumed`` is told, before a load inserts anything,
+    how many bytes and complete namespaces are there from earlier runs. What they raise comes out as
+    it is.
 
     With a ``part``, ``sources`` are only some of a snapshot's collections, under the names that they
     are to have, and everything else that the deployment holds stays as it is. After ``load``,
@@ -58,6 +51,7 @@ class Restore:
         progress: Progress,
         evidence: Evidence = unrecorded,
         index_failures: IndexFailures = IndexFailures.FAIL,
+        resumed: Callable[[int], None] = lambda _kept: None,
         confirm: Callable[[], None] = lambda: None,
         parallel: int = 2,
         part: Part | None = None,
@@ -69,7 +63,7 @@ class Restore:
         self._progress = progress
         self._evidence = evidence
         self._index_failures = index_failures
-        self._skipped: dict[int, list[str]] = {}
+        self._resumed = resumed
         self._confirm = confirm
         self._parallel = parallel
         self._journal = Journal(client, job_id)
@@ -90,44 +84,58 @@ class Restore:
     def load(self) -> None:
         """Bring every collection into its shadow, with its indexes, and count its documents there.
 
-        Only what lets the server delete documents by their age comes later, in ``swap``.
+        Only what lets the server delete documents by their age comes later, in ``swap``. Time series,
+        views and ``system.js`` have no shadow, since they cannot be renamed: ``swap`` makes them, of
+        documents that are read here once to prove that they can be.
 
-        Shadows of earlier jobs are dropped first. Time series, views and ``system.js`` have no
-        shadow, since they cannot be renamed: ``swap`` makes them, of documents that are read here
-        once to prove that they can be. On return all is durable on a majority. Raises RestoreFailed when the deployment refuses or lost something,
-        DeploymentUnavailable when it stops answering, anything after ``interrupt``; then the target
-        is as it was but for shadows. Of a part also RestoreNotPossible, before anything is written,
-        where it would take the place of something that is to stay.
+        What an earlier run of this job has done is kept if the same primary has run all the while;
+        ``resumed`` is told how much that is. Shadows of other jobs are dropped. On return all is
+        durable on a majority; of a load that was complete before, it is at once. Raises RestoreFailed
+        when the deployment refuses or lost something, DeploymentUnavailable when it stops answering,
+        anything after ``interrupt``; then the target is as it was but for shadows. Of a part also
+        RestoreNotPossible, before anything is written, where it would take the place of something that
+        is to stay; one with a query begins anew each time.
         """
         stop = self._stop = Stop()
         if self._is_interrupted:
             raise Stopped
-        numbered = [
-            (number, source)
-            for number, source in enumerate(self._sources)
-            if _has_shadow(source.spec)
-        ]
-        # The largest first, so that none is left to run alone at the end.
-        numbered.sort(key=lambda one: -one[1].size_bytes)
+        content = fingerprint(self._sources)
+        with translated(RestoreFailed):
+            marks = None if self._query else self._journal.loaded(content)
+            if marks is not None and are_there(self._client, self._job_id, self._sources, marks):
+                self._resumed(_kept(marks))
+                for mark in marks.values():
+                    self._progress(mark.documents, mark.size_bytes, 1)
+                return
         self._confirm()
         if self._part is not None:
             self._part.require_possible(self._client, self._specs)
         with translated(RestoreFailed):
-            # Before the shadows, so that a half-done drop is never taken for a complete load.
-            self._journal.forget_all()
-            drop_shadows(self._client)
-            self._journal.begin()
+            kept = None if self._query else self._journal.resume(content)
+            if kept is None:
+                # Before the shadows, so that a half-done drop is never taken for a complete load.
+                self._journal.forget_all()
+            marks = keep_shadows(self._client, self._job_id, self._sources, kept or {})
+            if kept is None:
+                self._journal.begin(content)
+        self._resumed(_kept(marks))
         with self._filler(stop) as filler:
-            tasks = [partial(self._load_collection, *one, filler, stop) for one in numbered]
-            tasks += [
-                partial(self._prove_readable, source, stop)
-                for source in self._sources
-                if source.size_bytes and not _has_shadow(source.spec)
-            ]
-            run_all(tasks, parallel=self._parallel, stop=stop)
+            load = Load(
+                self._client,
+                job_id=self._job_id,
+                journal=self._journal,
+                marks=marks,
+                filler=filler,
+                stop=stop,
+                progress=self._progress,
+                evidence=self._evidence,
+                index_failures=self._index_failures,
+                keep_only=self._keep_only if self._query else None,
+            )
+            run_all(load.tasks(self._sources), parallel=self._parallel, stop=stop)
         with translated(RestoreFailed):
             self._journal.settle()
-            self._journal.mark(Milestone.LOADED, skipped=self._skipped)
+            self._journal.mark(Milestone.LOADED, skipped=load.skipped)
 
     def interrupt(self) -> None:
         """Have ``load``, in another thread, end soon with an error, and not begin any more.
@@ -187,16 +195,19 @@ class Restore:
             self._journal.forget()
             drop_shadows_of_job(self._client, self._job_id)
 
-    def _filter(self, name: str, spec: CollectionSpec, uuid: Binary | None, stop: Stop) -> int:
+    @property
+    def _query(self) -> Query | None:
+        return None if self._part is None else self._part.query
+
+    def _keep_only(self, name: str, spec: CollectionSpec, uuid: Binary | None) -> int:
         """Answers how many documents of the shadow went."""
-        assert self._part is not None
-        assert self._part.query is not None
+        assert self._query is not None
 
         def check() -> None:
-            stop.check()
+            self._stop.check()
             self._confirm()
 
-        gone = keep_only(self._client, name, spec, self._part.query, uuid=uuid, check=check)
+        gone = keep_only(self._client, name, spec, self._query, uuid=uuid, check=check)
         self.filtered_out[spec.namespace] = gone
         self._progress(-gone, 0, 0)
         return gone
@@ -204,62 +215,6 @@ class Restore:
     def _filler(self, stop: Stop) -> Filler:
         return Filler(self._progress, parallel=self._parallel, stop=stop)
 
-    def _load_collection(self, number: int, source: Source, filler: Filler, stop: Stop) -> None:
-        commands = self._client[source.spec.namespace.database]
-        name = shadow_name(self._job_id, number)
-        watch = Stopwatch()
-        with translated(RestoreFailed):
-            create(commands, name, source.spec)
-            uuid = uuid_of(commands, name) if self._knows_uuids() else None
-            filled = filler.fill(commands, name, source, uuid)
-            if self._part is not None and self._part.query is not None:
-                gone = self._filter(name, source.spec, uuid, stop)
-                filled = replace(filled, documents=filled.documents - gone)
-            stop.check()
-            skipped = self._build_indexes(commands, name, source.spec)
-            there = len(source.spec.indexes) - len(skipped)
-            found = watch.evidence(source.spec, filled, indexes=there, skipped=skipped)
-        if skipped:
-            self._skipped[number] = [index.name for index in skipped]
-        self._evidence(found)
-        self._progress(0, 0, 1)
 
-    def _build_indexes(
-        self, commands: Commands, name: str, spec: CollectionSpec
-    ) -> tuple[SkippedIndex, ...]:
-        """All but those that expire, which are tried out as far as they can be."""
-        failures = self._index_failures
-        skipped = indexes.build(commands, name, spec, indexes.lasting(spec), failures=failures)
-        expiring = indexes.expiring(spec)
-        proof = f"{name}.proof"
-        skipped += indexes.try_out(commands, proof, spec, expiring, failures=failures)
-        refused = {index.name for index in skipped}
-        fallible = [one for one in indexes.fallible(spec) if indexes.name_of(one) not in refused]
-        skipped += indexes.build(commands, name, spec, fallible, failures=failures, plain=True)
-        return skipped
-
-    def _knows_uuids(self) -> bool:
-        """Whether a write can name the one collection that it is for (MongoDB 6.0 and later).
-
-        So what another process of the same job still sends, which was taken for dead, gets neither
-        into the shadows of this one nor makes new ones.
-        """
-        return int(self._client.admin.command("hello")["maxWireVersion"]) >= _WRITES_BY_UUID
-
-    def _prove_readable(self, source: Source, stop: Stop) -> None:
-        """What is damaged must show before the target's own collection is dropped for it."""
-        verification = Verification(source)
-        for piece in source.read():
-            stop.check()
-            verification.update(piece)
-        verification.finish()
-
-
-def _has_shadow(spec: CollectionSpec) -> bool:
-    """Raises RestoreFailed for what neither a rename nor ``create`` could make."""
-    name = spec.namespace.name
-    if spec.kind is not CollectionKind.COLLECTION or name == FUNCTIONS:
-        return False
-    if name.startswith("system."):
-        raise RestoreFailed(f"{spec.namespace} is the server's own and cannot be restored.")
-    return True
+def _kept(marks: Mapping[int, Mark]) -> int:
+    return sum(mark.size_bytes + mark.is_complete for mark in marks.values())

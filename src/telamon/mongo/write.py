@@ -1,7 +1,7 @@
 """Stored documents put into a collection exactly as they are, without decoding them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ IN_MEMORY = {"w": 1}
 """The write concern of all that a restore does before it settles; a server's default waits for disks."""
 
 NAMESPACE_NOT_FOUND = 26
+_DUPLICATE_KEY = 11000
 
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_DOCUMENTS = 50_000  # a server takes 100,000 (maxWriteBatchSize in its hello)
@@ -76,11 +77,18 @@ def batches(pieces: Iterable[bytes]) -> Iterator[Batch]:
 
 
 def insert(
-    commands: Commands, name: str, batch: Batch, *, ordered: bool, uuid: Binary | None = None
+    commands: Commands,
+    name: str,
+    batch: Batch,
+    *,
+    ordered: bool,
+    uuid: Binary | None = None,
+    may_be_there: bool = False,
 ) -> None:
     """Insert a batch past every validator, acknowledged by the primary's memory alone.
 
-    With a ``uuid``, only into the collection that has it.
+    With a ``uuid``, only into the collection that has it. A document of which ``may_be_there`` is true
+    and whose ``_id`` is there counts as inserted; not together with ``ordered``.
 
     A server gives a top-level Timestamp(0, 0) of an inserted document the present time, so such
     documents are replaced afterwards by what they were. Raises PyMongo's errors; WriteError for
@@ -95,7 +103,8 @@ def insert(
         "documents": sequence(batch.documents),
         **only,
     }
-    _require_count(write(commands, command), batch.count)
+    taken = _insert_missing(commands, command) if may_be_there else write(commands, command)
+    _require_count(taken, batch.count)
     for updates in _replacements(with_zero_timestamps(batch.documents)):
         command = {
             "update": name,
@@ -114,11 +123,25 @@ def write(commands: Commands, command: dict[str, Any], session: ClientSession | 
     """
     reply = commands.command(command, session=session)
     for failure in reply.get("writeErrors", ()):
-        raise WriteError(failure.get("errmsg", "it gave no reason"), failure.get("code"), failure)
+        raise _write_error(failure)
     failure = reply.get("writeConcernError")
     if failure is not None:
         raise WriteConcernError(failure.get("errmsg", ""), failure.get("code"), failure)
     return int(reply.get("n", 0))
+
+
+def _insert_missing(commands: Commands, command: dict[str, Any]) -> int:
+    """How many are there in the end. Raises as ``write``, but not for an ``_id`` that is there."""
+    reply = commands.command(command)
+    failures = reply.get("writeErrors", ())
+    for failure in failures:
+        if failure.get("code") != _DUPLICATE_KEY or list(failure.get("keyPattern", ())) != ["_id"]:
+            raise _write_error(failure)
+    return int(reply["n"]) + len(failures)
+
+
+def _write_error(failure: Mapping[str, Any]) -> WriteError:
+    return WriteError(failure.get("errmsg", "it gave no reason"), failure.get("code"), failure)
 
 
 def drop(commands: Commands, name: str) -> None:

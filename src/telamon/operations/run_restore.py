@@ -8,10 +8,11 @@ Its steps::
     3  discard  what the job kept in the target for itself goes
     4  finish
 
-Until 2 the target's own data is untouched, and the job can be cancelled. Killed in 1, the job loads again; killed in 2, the swap
-goes on where it was.
+Until 2 the target's own data is untouched, and the job can be cancelled. Killed in 1, the job goes on
+after its last finished batch; killed in 2, the swap goes on where it was.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,7 +28,7 @@ from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import RestoreJob, RestoreStage
 from telamon.model.selection import Existing
 from telamon.mongo.connect import Client, connected
-from telamon.mongo.fill import Source
+from telamon.mongo.fill import Rest, Source
 from telamon.mongo.restore import Restore
 from telamon.operations.cancelling import LOOK_SECONDS, CancelWatch
 from telamon.operations.confirming import ALWAYS, Confirm, confirmed
@@ -40,6 +41,7 @@ from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
 _ATTEMPTS_AT_MOST = 3
+_TOO_MANY_ATTEMPTS = f"The worker ended {_ATTEMPTS_AT_MOST} times while it loaded this snapshot."
 _DISCARD_SECONDS = 2.0
 
 _log = structlog.get_logger()
@@ -100,10 +102,8 @@ class RunRestore:
     def _load(self, restore_job_id: str) -> bool:
         """True if there is nothing to do: it was cancelled at the last moment."""
         attempt = self._db.transact(lambda tx: rows.start(tx, restore_job_id))
-        if attempt > _ATTEMPTS_AT_MOST:
-            raise RestoreFailed(
-                f"The worker ended {_ATTEMPTS_AT_MOST} times while it loaded this snapshot."
-            )
+        if attempt > _ATTEMPTS_AT_MOST + 1:  # the last of them did not come so far as to count
+            raise RestoreFailed(_TOO_MANY_ATTEMPTS)
         job, uri = self._find(restore_job_id)
         if job.finished_at is not None:
             return True
@@ -194,6 +194,7 @@ class RunRestore:
             job_id=job.id,
             sources=sources,
             progress=progress.add if progress else unnoticed,
+            resumed=lambda kept: self._resumed(job.id, kept),
             index_failures=job.options.index_failures,
             evidence=lambda found: self._note(job.id, found),
             confirm=lambda: self._confirm(job.id),
@@ -218,4 +219,25 @@ class RunRestore:
             size_bytes=stored.size_bytes,
             read=lambda: confirmed(self._repository.documents(stored), confirm),
             verifier=lambda: self._repository.content_check(stored),
+            rest=lambda done_bytes: self._rest(job, stored, done_bytes),
         )
+
+    def _rest(self, job: RestoreJob, stored: StoredCollection, done_bytes: int) -> Rest:
+        """From the chunk on of which not all documents are done."""
+        ends = itertools.accumulate(chunk.size_bytes for chunk in stored.chunks)
+        skipped = sum(1 for end in ends if end <= done_bytes)
+        left_out = replace(stored, chunks=stored.chunks[:skipped])
+        left = replace(stored, chunks=stored.chunks[skipped:])
+        confirm = partial(self._confirm.lately, job.id)
+        return Rest(
+            documents=left_out.documents,
+            size_bytes=left_out.size_bytes,
+            read=lambda: confirmed(self._repository.documents(left), confirm),
+            verifier=lambda: self._repository.content_check(stored, skipped=skipped),
+        )
+
+    def _resumed(self, restore_job_id: str, kept: int) -> None:
+        """Of those that had no more to go on with than the one before, so many and no more."""
+        attempts = self._db.transact(lambda tx: rows.note_kept(tx, restore_job_id, kept))
+        if attempts > _ATTEMPTS_AT_MOST:
+            raise RestoreFailed(_TOO_MANY_ATTEMPTS)

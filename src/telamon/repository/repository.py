@@ -149,9 +149,9 @@ class Repository:
         """Of documents that are not stored as they are."""
         return ContentHash(self.keys.chunk_key)
 
-    def content_check(self, stored: StoredCollection) -> ChunkedContentHash:
-        """Of documents that should be those of the collection."""
-        return ChunkedContentHash(stored.chunks, self.keys.chunk_key)
+    def content_check(self, stored: StoredCollection, *, skipped: int = 0) -> ChunkedContentHash:
+        """Of documents that should be those of the collection, but for its first ``skipped`` chunks."""
+        return ChunkedContentHash(stored.chunks, self.keys.chunk_key, skipped=skipped)
 
     def documents(self, stored: StoredCollection) -> Generator[bytes]:
         """The collection's documents in natural order, each item those of one chunk.

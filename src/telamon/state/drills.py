@@ -12,8 +12,8 @@ from telamon.model.drill import Drill, DrillState
 from telamon.model.page import Page
 from telamon.model.snapshot import SnapshotStatus
 from telamon.state import ended_jobs
+from telamon.state.drill_tables import drill
 from telamon.state.ended_jobs import Counted, Outcome
-from telamon.state.evidence_tables import drill
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, snapshot
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from telamon.model.drill import DrillState
 from telamon.model.measurements import GoodSnapshot, MeasuredInstance, RepositorySize
 from telamon.model.snapshot import SnapshotStatus
-from telamon.state.evidence_tables import drill
+from telamon.state.drill_tables import drill
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, repository_size, snapshot
 

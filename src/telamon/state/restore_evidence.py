@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row
 from telamon.model.manifest import CollectionKind, Namespace
 from telamon.model.page import Page
 from telamon.model.restore_evidence import NamespaceEvidence, SkippedIndex
-from telamon.state.evidence_tables import restore_evidence as table
+from telamon.state.restore_tables import restore_evidence as table
 
 
 def put(tx: Connection, restore_job_id: str, found: NamespaceEvidence) -> None:

@@ -115,6 +115,17 @@ def start(tx: Connection, restore_job_id: str) -> int:
     return int(tx.execute(attempts).scalar_one())
 
 
+def note_kept(tx: Connection, restore_job_id: str, kept: int) -> int:
+    """How much the attempt found done; returns how many attempts had no more than the one before.
+
+    ``kept`` counts anything that grows with what has been done.
+    """
+    grown = (restore_job.c.id == restore_job_id) & (restore_job.c.kept < kept)
+    tx.execute(restore_job.update().where(grown).values(kept=kept, attempts=1))
+    attempts = sa.select(restore_job.c.attempts).where(restore_job.c.id == restore_job_id)
+    return int(tx.execute(attempts).scalar_one())
+
+
 def hand_back(tx: Connection, restore_job_id: str) -> None:
     """The worker stops, and another one goes on: its begin does not count."""
     tx.execute(

@@ -5,18 +5,13 @@ A change here comes with a migration in ``migrations/versions``; a test compares
 
 import sqlalchemy as sa
 
-metadata = sa.MetaData()
+from telamon.state.columns import ID as _ID
+from telamon.state.columns import TEXT as _TEXT
+from telamon.state.columns import metadata
+from telamon.state.columns import partial_index as _partial_index
+from telamon.state.restore_tables import download, restore_evidence
 
-_ID = sa.String(24)
-# Compared and ordered byte by byte, also where the database's own order is that of a language.
-TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-
-
-def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
-    condition = sa.text(where)
-    return sa.Index(
-        name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition
-    )
+__all__ = ["download", "metadata", "restore_evidence"]  # of the same schema
 
 
 def _roles_of(holder: str) -> sa.Table:
@@ -24,8 +19,8 @@ def _roles_of(holder: str) -> sa.Table:
         f"{holder}_role",
         metadata,
         sa.Column(f"{holder}_id", _ID, sa.ForeignKey(f"{holder}.id"), primary_key=True),
-        sa.Column("role", TEXT, primary_key=True),
-        sa.Column("group_id", TEXT, primary_key=True),  # empty: the whole organization
+        sa.Column("role", _TEXT, primary_key=True),
+        sa.Column("group_id", _TEXT, primary_key=True),  # empty: the whole organization
     )
 
 
@@ -34,7 +29,7 @@ def _networks_of(holder: str) -> sa.Table:
         f"{holder}_access",
         metadata,
         sa.Column(f"{holder}_id", _ID, sa.ForeignKey(f"{holder}.id"), primary_key=True),
-        sa.Column("cidr_block", TEXT, primary_key=True),
+        sa.Column("cidr_block", _TEXT, primary_key=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
     )
 
@@ -43,7 +38,7 @@ organization = sa.Table(
     "organization",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    sa.Column("name", TEXT, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("requires_access_list", sa.Boolean, nullable=False),
     sa.Column("skips_default_alerts", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -56,7 +51,7 @@ project = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False),
-    sa.Column("name", TEXT, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("has_default_alerts", sa.Boolean, nullable=False, server_default=sa.true()),
@@ -84,7 +79,7 @@ network_permission = sa.Table(
     "network_permission",
     metadata,
     sa.Column("group_id", _ID, sa.ForeignKey("project.id"), primary_key=True),
-    sa.Column("entry", TEXT, primary_key=True),
+    sa.Column("entry", _TEXT, primary_key=True),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger),
@@ -95,7 +90,7 @@ service_account = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("org_id", _ID, sa.ForeignKey("organization.id"), nullable=False, index=True),
-    sa.Column("name", TEXT, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
@@ -153,7 +148,7 @@ instance = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("group_id", _ID, sa.ForeignKey("project.id"), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("name", TEXT, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("managed", sa.Boolean, nullable=False),
@@ -224,8 +219,8 @@ snapshot_collection = sa.Table(
     sa.Column(
         "snapshot_id", _ID, sa.ForeignKey("snapshot.id", ondelete="CASCADE"), primary_key=True
     ),
-    sa.Column("database", TEXT, primary_key=True),
-    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("database", _TEXT, primary_key=True),
+    sa.Column("name", _TEXT, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("documents", sa.BigInteger, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
@@ -254,7 +249,6 @@ schedule_run = sa.Table(
     sa.Column("noted_at", sa.BigInteger, nullable=False),
     sa.Column("snapshot_id", _ID),
     sa.Column("skipped", sa.Text),  # why there is no snapshot
-    sa.Column("tries", sa.Integer, nullable=False, server_default="1"),  # of the snapshot
     sa.Index("schedule_run_age", "due_at"),
 )
 
@@ -306,6 +300,8 @@ restore_job = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("options", sa.JSON, nullable=False, server_default="{}"),  # those not usual
     sa.Column("cancel_requested_at", sa.BigInteger),
+    # What the last attempt had to go on with, in bytes and namespaces.
+    sa.Column("kept", sa.BigInteger, nullable=False, default=0, server_default="0"),
     sa.Index("restore_job_order", "instance_id", "sequence", unique=True),
     sa.Index("restore_job_snapshot", "snapshot_id"),
     _partial_index(
@@ -331,14 +327,4 @@ installation = sa.Table(
     # What every process that shares the database must be able to open with its master key.
     sa.Column("sealed_mark", sa.LargeBinary, nullable=False),
     sa.Column("repository_id", sa.Text),
-)
-
-download = sa.Table(
-    "download",
-    metadata,
-    sa.Column(
-        "restore_job_id", _ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
-    ),
-    # CRC-64 of the documents of each collection, in the manifest's order, 8 bytes each.
-    sa.Column("checksums", sa.LargeBinary, nullable=False),
 )

@@ -3,7 +3,7 @@
 from alembic import context
 
 from telamon.state.database import VERSION_TABLE
-from telamon.state.evidence_tables import drill
+from telamon.state.drill_tables import drill
 from telamon.state.repository_tables import repository_job
 from telamon.state.tables import metadata
 
