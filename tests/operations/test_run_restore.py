@@ -356,6 +356,19 @@ def test_workers_that_each_get_a_little_further_end_well_at_last(
         assert one.content_hash == check.finish()
 
 
+def test_a_target_without_room_is_refused_before_anything_is_written(
+    asked: World, target: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = hashes(target.client)
+    monkeypatch.setattr(Repository, "least_bytes", lambda *_: 10**18)
+
+    failure = run_to_failure(asked.restore_handler(), plainly)
+
+    assert f"it needs at least {10**18} bytes" in failure
+    assert asked.restore_job().failure == failure + UNTOUCHED
+    assert hashes(target.client) == before
+
+
 def test_an_index_is_skipped_if_the_job_says_so(
     taken: World, target: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from telamon.blobs.base import BlobNotFound
 from telamon.blobs.local import LocalBlobStore
 from telamon.blobs.memory import MemoryBlobStore
 from telamon.errors import ConfigurationError, IntegrityError, UnknownFormat
+from telamon.model.manifest import StoredCollection
+from telamon.repository.codec import is_delta
 from telamon.repository.config import decode_config
 from telamon.repository.cut import USUAL_CUT
 from telamon.repository.repository import Repository
@@ -21,8 +23,11 @@ from tests.repository.samples import (
     SECOND,
     collection,
     counting_bytes,
+    document,
     keys,
+    manifest,
     new_repository,
+    noise,
     orders,
     read,
     replace_blob,
@@ -193,3 +198,44 @@ def test_a_repository_on_disk_is_read_back(tmp_path: Path) -> None:
     store = LocalBlobStore(tmp_path)
     take(new_repository(store), FIRST, {"orders": orders(100)})
     assert read(Repository.open(store), FIRST) == {"orders": b"".join(orders(100))}
+
+
+# How much room documents need
+
+
+def stored(repository: Repository, snapshot_id: str) -> tuple[StoredCollection, ...]:
+    return repository.manifest(snapshot_id).collections
+
+
+def test_documents_need_as_much_as_they_take_here(repository: Repository) -> None:
+    take(repository, FIRST, {"orders": orders(200), "noise": noise(50)})
+    found = stored(repository, FIRST)
+
+    places = [repository.index.locate(chunk.chunk_id) for one in found for chunk in one.chunks]
+    whole = sum(place.stored_bytes for place in places)
+    assert repository.least_bytes(found) == whole
+    assert repository.least_bytes([*found, *found]) == 2 * whole  # nothing is shared there
+
+
+def test_a_difference_counts_as_what_it_stands_for(repository: Repository) -> None:
+    take(repository, FIRST, {"orders": orders(400)})
+    changed = [document(7, "changed") if n == 7 else document(n) for n in range(400)]
+    (before,) = stored(repository, FIRST)
+    with repository.begin() as writer:
+        chunks = writer.add([b"".join(changed)], before.chunks)
+        writer.commit(manifest(SECOND, [collection("orders", chunks)]))
+    places = [repository.index.locate(chunk.chunk_id) for chunk in chunks]
+    assert any(is_delta(place.encoding) for place in places)
+
+    needed = repository.least_bytes(stored(repository, SECOND))
+
+    assert needed == pytest.approx(repository.least_bytes([before]), rel=0.2)
+
+
+def test_of_documents_that_nothing_is_known_of_little_is_expected(repository: Repository) -> None:
+    take(repository, FIRST, {"orders": orders(200)})
+    empty = new_repository()
+
+    found = stored(repository, FIRST)
+
+    assert empty.least_bytes(found) == round(sum(one.size_bytes for one in found) / 16)

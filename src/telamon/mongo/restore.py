@@ -20,6 +20,7 @@ from telamon.mongo.journal import Journal, Mark, Milestone
 from telamon.mongo.load import Load, are_there, fingerprint, keep_shadows
 from telamon.mongo.parallel import Stop, Stopped, run_all
 from telamon.mongo.part import Part, Query, keep_only
+from telamon.mongo.room import require_room
 from telamon.mongo.shadow import drop_shadows_of_job
 from telamon.mongo.swap import Swap
 
@@ -38,6 +39,8 @@ class Restore:
     are to have, and everything else that the deployment holds stays as it is. After ``load``,
     ``filtered_out`` tells how many documents of each collection its query took away.
 
+    A target that surely has not ``least_bytes`` of room is refused before anything is written.
+
     Every method may be run again after it failed or was killed, also by another Restore with the
     same ``job_id``, ``sources`` and ``index_failures``. Only one job at a time may work on a deployment.
     """
@@ -52,6 +55,7 @@ class Restore:
         evidence: Evidence = unrecorded,
         index_failures: IndexFailures = IndexFailures.FAIL,
         resumed: Callable[[int], None] = lambda _kept: None,
+        least_bytes: int = 0,
         confirm: Callable[[], None] = lambda: None,
         parallel: int = 2,
         part: Part | None = None,
@@ -64,6 +68,7 @@ class Restore:
         self._evidence = evidence
         self._index_failures = index_failures
         self._resumed = resumed
+        self._least_bytes = least_bytes
         self._confirm = confirm
         self._parallel = parallel
         self._journal = Journal(client, job_id)
@@ -117,6 +122,7 @@ class Restore:
                 self._journal.forget_all()
             marks = keep_shadows(self._client, self._job_id, self._sources, kept or {})
             if kept is None:
+                require_room(self._client, self._least_bytes)
                 self._journal.begin(content)
         self._resumed(_kept(marks))
         with self._filler(stop) as filler:

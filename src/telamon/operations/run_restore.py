@@ -193,6 +193,7 @@ class RunRestore:
             client,
             job_id=job.id,
             sources=sources,
+            least_bytes=self._least_bytes(job) if progress else 0,
             progress=progress.add if progress else unnoticed,
             resumed=lambda kept: self._resumed(job.id, kept),
             index_failures=job.options.index_failures,
@@ -207,6 +208,11 @@ class RunRestore:
             self._source(job, stored, spec)
             for stored, spec in placed_collections(collections, job.options)
         ]
+
+    def _least_bytes(self, job: RestoreJob) -> int:
+        collections = self._repository.manifest(job.snapshot_id).collections
+        chosen = placed_collections(collections, job.options)
+        return self._repository.least_bytes([stored for stored, _spec in chosen])
 
     def _note(self, restore_job_id: str, found: NamespaceEvidence) -> None:
         self._db.transact(lambda tx: restore_evidence.put(tx, restore_job_id, found))

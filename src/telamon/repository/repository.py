@@ -1,7 +1,7 @@
 """A repository: its snapshots, and the documents in them."""
 
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Self
 
 from telamon.blobs.base import BlobNotFound, BlobStore
@@ -9,7 +9,7 @@ from telamon.blobs.guarded import GuardedStore
 from telamon.errors import ConfigurationError, IntegrityError
 from telamon.model.manifest import Manifest, StoredCollection
 from telamon.repository.cipher import KEY_BYTES, Cipher, RandomBytes
-from telamon.repository.codec import CHUNK_KEY_BYTES
+from telamon.repository.codec import CHUNK_KEY_BYTES, is_delta
 from telamon.repository.config import (
     CONFIG_KEY,
     REPOSITORY_ID_BYTES,
@@ -32,6 +32,9 @@ from telamon.repository.manifest import MANIFEST_PREFIX, decode_manifest, manife
 from telamon.repository.pack import PACK_PREFIX
 from telamon.repository.reader import ChunkReader
 from telamon.repository.writer import SnapshotWriter
+
+# Of documents that nothing is known of: what compresses to less is rare.
+_SMALLEST_PART = 1 / 16
 
 
 class Repository:
@@ -152,6 +155,22 @@ class Repository:
     def content_check(self, stored: StoredCollection, *, skipped: int = 0) -> ChunkedContentHash:
         """Of documents that should be those of the collection, but for its first ``skipped`` chunks."""
         return ChunkedContentHash(stored.chunks, self.keys.chunk_key, skipped=skipped)
+
+    def least_bytes(self, collections: Iterable[StoredCollection]) -> int:
+        """What a database that compresses would need for their documents, rather too little.
+
+        As much as they take here; a difference from another chunk counts as much as it would whole.
+        """
+        whole_bytes = stored_bytes = other_bytes = 0
+        for chunk in (chunk for stored in collections for chunk in stored.chunks):
+            place = self.index.find(chunk.chunk_id)
+            if place is None or is_delta(place.encoding):
+                other_bytes += chunk.size_bytes
+            else:
+                whole_bytes += chunk.size_bytes
+                stored_bytes += place.stored_bytes
+        part = stored_bytes / whole_bytes if whole_bytes else _SMALLEST_PART
+        return stored_bytes + round(other_bytes * part)
 
     def documents(self, stored: StoredCollection) -> Generator[bytes]:
         """The collection's documents in natural order, each item those of one chunk.
