@@ -4,27 +4,31 @@ Lengths and type numbers are those of the BSON specification 1.1 (bsonspec.org).
 """
 
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 DOCUMENT = 0x03
 ARRAY = 0x04
+BINARY = 0x05
+BOOLEAN = 0x08
+NULL = 0x0A
+INT32 = 0x10
 TIMESTAMP = 0x11
+INT64 = 0x12
 SHORTEST_DOCUMENT_BYTES = 5
 
 _REGEX = 0x0B
 _DBPOINTER = 0x0C
-_BINARY = 0x05
 _FIXED_BYTES = {
     0x01: 8,  # double
     0x06: 0,  # undefined
     0x07: 12,  # object id
-    0x08: 1,  # boolean
+    BOOLEAN: 1,
     0x09: 8,  # date
-    0x0A: 0,  # null
-    0x10: 4,  # int32
+    NULL: 0,
+    INT32: 4,
     TIMESTAMP: 8,
-    0x12: 8,  # int64
+    INT64: 8,
     0x13: 16,  # decimal128
     0x7F: 0,  # max key
     0xFF: 0,  # min key
@@ -150,6 +154,17 @@ def id_element(data: bytes, start: int) -> bytes:
     return b""
 
 
+def named(name: bytes, kind: int, value: bytes) -> bytes:
+    """An element."""
+    return bytes((kind,)) + name + b"\0" + value
+
+
+def document_of(pieces: Iterable[bytes]) -> bytes:
+    """A document of whole elements."""
+    content = b"".join(pieces)
+    return (len(content) + 5).to_bytes(4, "little") + content + b"\0"
+
+
 def array_documents(array: bytes | memoryview) -> bytes:
     """The documents of a BSON array, one after the other."""
     view = memoryview(array)
@@ -171,7 +186,7 @@ def _value_end(data: bytes | memoryview, kind: int, value: int) -> int:
         return value + length
     if kind in _COUNTED:
         return value + 4 + length
-    if kind == _BINARY:
+    if kind == BINARY:
         return value + 5 + length
     if kind == _DBPOINTER:
         return value + 4 + length + _DBPOINTER_ID_BYTES
