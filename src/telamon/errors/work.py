@@ -40,6 +40,12 @@ class CatalogChanged(SnapshotFailed):
     """Collections or indexes changed under the snapshot; it can be tried again from its start."""
 
 
+class OplogGap(TelamonError):
+    """What followed an entry of the oplog cannot be told any more; the parameter says why."""
+
+    detail = "%s"
+
+
 class RestoreFailed(TelamonError):
     """A restore could not be done; the parameter says why and what the target holds now."""
 

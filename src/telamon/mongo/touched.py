@@ -12,10 +12,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from xxhash import xxh3_64_intdigest
-
 from telamon.model.manifest import ClusterTime
 from telamon.mongo.elements import document_bounds, id_element
+from telamon.mongo.id_filter import IdFilter
 
 Key = tuple[bytes, bytes]
 """UUID of a collection, and the whole ``_id`` element of a document in it."""
@@ -39,9 +38,6 @@ CREATE INDEX in_order ON touched (uuid);
 CREATE TABLE document (sequence INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 """
 _PIECE_BYTES = 4 * 1024 * 1024
-_BITS_PER_ID = 64  # so that of 64 untouched documents one is looked for in vain
-_FEWEST_BITS = 1 << 16
-_MOST_BITS = 1 << 28  # 32 MiB; beyond four million ids more are looked for in vain
 
 
 class Touched:
@@ -164,7 +160,7 @@ class Touched:
         ).fetchall()
         return int(sequence)
 
-    def _changed(self, uuid: bytes, candidates: "_Filter", buffer: bytes) -> Iterator[bytes]:
+    def _changed(self, uuid: bytes, candidates: IdFilter, buffer: bytes) -> Iterator[bytes]:
         pieces: list[bytes] = []
         size_bytes = 0
         untouched = 0  # where the documents begin that are to be taken over as they are
@@ -203,12 +199,12 @@ class Touched:
             self._db.execute("UPDATE touched SET placed = 1 WHERE sequence = ?", (sequence,))
         return document, bool(placed)
 
-    def _candidates(self, uuid: bytes) -> "_Filter":
+    def _candidates(self, uuid: bytes) -> IdFilter:
         with self._lock:
             (count,) = self._db.execute(
                 "SELECT count(*) FROM touched WHERE uuid = ?", (uuid,)
             ).fetchone()
-            candidates = _Filter(count)
+            candidates = IdFilter(count)
             for (id_,) in self._db.execute("SELECT id FROM touched WHERE uuid = ?", (uuid,)):
                 candidates.add(id_)
         return candidates
@@ -234,23 +230,6 @@ class Touched:
             "WHERE uuid = ? AND sequence > ? AND placed = 0 AND settled != x'' ORDER BY sequence",
             (uuid, sequence),
         )
-
-
-class _Filter:
-    """Tells quickly of most ids that they are not among those that were added. Of bounded size."""
-
-    def __init__(self, count: int) -> None:
-        wanted = min(max(count * _BITS_PER_ID, _FEWEST_BITS), _MOST_BITS)
-        self._mask = (1 << (wanted - 1).bit_length()) - 1
-        self._bits = bytearray((self._mask + 1) // 8)
-
-    def add(self, id_: bytes) -> None:
-        bit = xxh3_64_intdigest(id_) & self._mask
-        self._bits[bit >> 3] |= 1 << (bit & 7)
-
-    def __contains__(self, id_: bytes) -> bool:
-        bit = xxh3_64_intdigest(id_) & self._mask
-        return bool(self._bits[bit >> 3] & 1 << (bit & 7))
 
 
 def _sortable(time: ClusterTime) -> bytes:
