@@ -204,7 +204,7 @@ def test_a_whole_repository_is_clean(place: Place, taken: object) -> None:
 
     assert (ended.exit_code, ended.err) == (0, "")
     assert ended.out.startswith(CLEAN)
-    assert ended.out.endswith("KiB of packs read\n")
+    assert ended.out.endswith("KiB read\n")
     assert ended.out.count("\n") == 1
 
 

@@ -20,7 +20,7 @@ def print_check(report: "CheckReport") -> None:
     print(
         f"{count(report.snapshots, 'snapshot')}, {count(report.packs, 'pack')}, "
         f"{count(report.chunks, 'chunk')} ({report.unneeded_chunks:,} not needed by any snapshot), "
-        f"{size(report.read_bytes)} of packs read"
+        f"{count(report.oplog_slices, 'oplog slice')}, {size(report.read_bytes)} read"
     )
     for note in report.notes[:_MOST_LINES]:
         print(f"note: {note}")
@@ -71,6 +71,8 @@ def print_stats(found: "RepositoryStats") -> None:
         f"{count(found.packs, 'pack')}, {size(found.pack_bytes)}: {size(found.used_bytes)} needed, "
         f"{size(found.unused_bytes)} not; {size(found.logical_bytes)} of documents in all"
     )
+    if found.oplog_slices:
+        print(f"{count(found.oplog_slices, 'oplog slice')}, {size(found.oplog_bytes)}")
     if found.missing_chunks:
         print(f"{count(found.missing_chunks, 'chunk')} missing: telamon repository check")
     for one in found.snapshots:

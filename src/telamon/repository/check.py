@@ -13,6 +13,7 @@ from telamon.repository.config import CONFIG_KEY
 from telamon.repository.index import Location
 from telamon.repository.keys import KEY_PREFIX, check_keys
 from telamon.repository.manifest import MANIFEST_PREFIX
+from telamon.repository.oplog_slice import is_slice_key
 from telamon.repository.pack import (
     PACK_PREFIX,
     check_whole_pack,
@@ -38,6 +39,7 @@ class Part(StrEnum):
     MANIFEST = "manifest"
     PACK = "pack"
     CHUNK = "chunk"
+    OPLOG = "oplog"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,9 @@ class CheckReport:
     """Different ones, in readable packs."""
     unneeded_chunks: int
     """That no snapshot needs: the next prune's."""
+    oplog_slices: int
     read_bytes: int
-    """Of packs that were read whole."""
+    """Of packs, and of oplog slices, that were read whole."""
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
 
@@ -102,6 +105,9 @@ class Check:
         for snapshot_id in sorted(set(expected) - set(present)):
             harm = f"The manifest of snapshot {snapshot_id} is missing."
             self._find(Part.MANIFEST, MANIFEST_PREFIX + snapshot_id, harm, (snapshot_id,))
+        slices = list(self._repository.slices())
+        chosen_slices = self._choose(slices, read_data_percent)
+        self._read_slices(chosen_slices)
         chosen = self._choose(packs, read_data_percent)
         self._read_packs(chosen, progress)
         self._attribute()
@@ -115,7 +121,8 @@ class Check:
             packs=len(packs),
             chunks=len(known),
             unneeded_chunks=len(known - self._needed),
-            read_bytes=sum(pack.size_bytes for pack in chosen),
+            oplog_slices=len(slices),
+            read_bytes=sum(blob.size_bytes for blob in [*chosen, *chosen_slices]),
             findings=tuple(self._findings),
             notes=tuple(self._notes),
         )
@@ -127,7 +134,9 @@ class Check:
             if is_pack_key(info.key):
                 packs.append(info)
             elif info.key.startswith(PACK_PREFIX) or not (
-                info.key == CONFIG_KEY or info.key.startswith((MANIFEST_PREFIX, KEY_PREFIX))
+                info.key == CONFIG_KEY
+                or is_slice_key(info.key)
+                or info.key.startswith((MANIFEST_PREFIX, KEY_PREFIX))
             ):
                 self._notes.append(f"{info.key} is no part of a repository.")
         return packs
@@ -190,8 +199,17 @@ class Check:
             for base_id in place.base_ids
         )
 
+    def _read_slices(self, chosen: list[BlobInfo]) -> None:
+        for info in chosen:
+            try:
+                self._repository.read_slice(info.key)
+            except BlobNotFound:
+                continue  # deleted meanwhile
+            except Unrecoverable as error:
+                self._find(Part.OPLOG, info.key, error.message)
+
     def _choose(self, packs: list[BlobInfo], percent: float) -> list[BlobInfo]:
-        """Packs of at least ``percent`` of all bytes, in the order of their keys."""
+        """Blobs of at least ``percent`` of all bytes, in the order of their keys."""
         wanted_bytes = sum(pack.size_bytes for pack in packs) * percent / 100
         chosen: list[BlobInfo] = []
         for pack in self._chance.sample(packs, len(packs)):

@@ -1,13 +1,14 @@
 """A repository: its snapshots, and the documents in them."""
 
 import secrets
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Self
 
-from telamon.blobs.base import BlobNotFound, BlobStore
+from telamon.blobs.base import BlobInfo, BlobNotFound, BlobStore
 from telamon.blobs.guarded import GuardedStore
 from telamon.errors import ConfigurationError, IntegrityError
 from telamon.model.manifest import Manifest, StoredCollection
+from telamon.model.oplog import OplogSlice
 from telamon.repository.cipher import KEY_BYTES, Cipher, RandomBytes
 from telamon.repository.codec import CHUNK_KEY_BYTES, is_delta
 from telamon.repository.config import (
@@ -29,6 +30,13 @@ from telamon.repository.keys import (
     seal_keys,
 )
 from telamon.repository.manifest import MANIFEST_PREFIX, decode_manifest, manifest_key
+from telamon.repository.oplog_slice import (
+    OPLOG_PREFIX,
+    decode_slice,
+    encode_slice,
+    is_slice_key,
+    slice_key,
+)
 from telamon.repository.pack import PACK_PREFIX
 from telamon.repository.reader import ChunkReader
 from telamon.repository.writer import SnapshotWriter
@@ -171,6 +179,32 @@ class Repository:
                 stored_bytes += place.stored_bytes
         part = stored_bytes / whole_bytes if whole_bytes else _SMALLEST_PART
         return stored_bytes + round(other_bytes * part)
+
+    def put_slice(self, found: OplogSlice, entries: bytes) -> int:
+        """Store a slice of an oplog, unless it is there; answers how many bytes it takes.
+
+        Raises ``IntegrityError`` where what is there is damaged or another slice.
+        """
+        key = slice_key(found)
+        blob = encode_slice(found, entries, self.keys.cipher)
+        if self.store.put(key, blob):
+            return len(blob)
+        known, known_entries = self.read_slice(key)
+        if (known, known_entries) != (found, entries):
+            raise IntegrityError(f"The oplog slice {key} is there with other contents.")
+        return self.store.size(key)
+
+    def read_slice(self, key: str) -> tuple[OplogSlice, bytes]:
+        """Raises ``BlobNotFound``, and as ``decode_slice``."""
+        return decode_slice(key, self.store.get(key), self.keys.cipher)
+
+    def slices(self, prefix: str = OPLOG_PREFIX) -> Iterator[BlobInfo]:
+        """Every oplog slice there is, those of one instance in their order."""
+        return (info for info in self.store.list(prefix) if is_slice_key(info.key))
+
+    def delete_slice(self, key: str) -> None:
+        """Idempotent."""
+        self.store.delete(key)
 
     def documents(self, stored: StoredCollection) -> Generator[bytes]:
         """The collection's documents in natural order, each item those of one chunk.

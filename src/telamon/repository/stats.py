@@ -49,6 +49,9 @@ class RepositoryStats:
     """Stored bytes that none needs: copies, and what deleted snapshots left."""
     logical_bytes: int
     """Of all snapshots together, as if each were kept by itself."""
+    oplog_slices: int
+    oplog_bytes: int
+    """Of the blobs."""
     missing_chunks: int
     """Needed ones that no readable pack has; see check."""
     snapshots: tuple[SnapshotStats, ...]
@@ -63,6 +66,7 @@ def read_stats(repository: Repository) -> RepositoryStats:
     owners = Counter(chunk_id for usage in usages for chunk_id in usage.homes)
     seen: set[bytes] = set()
     packs = facts_of(repository, usage_of(repository.index, manifests))
+    slices = [info.size_bytes for info in repository.slices()]
     return RepositoryStats(
         repository_id=repository.repository_id,
         encrypted=repository.keys.cipher is not None,
@@ -71,6 +75,8 @@ def read_stats(repository: Repository) -> RepositoryStats:
         used_bytes=sum(pack.used_bytes for pack in packs),
         unused_bytes=sum(pack.unused_bytes for pack in packs),
         logical_bytes=sum(manifest.size_bytes for manifest in manifests),
+        oplog_slices=len(slices),
+        oplog_bytes=sum(slices),
         missing_chunks=len(set().union(*(usage.missing for usage in usages))),
         snapshots=tuple(
             _snapshot(manifest, usage, owners, seen)
