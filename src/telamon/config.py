@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     """Whether workers delete snapshots whose time is over."""
     drill_every_days: Annotated[int, Field(ge=0, le=36500)] = 0
     """How often workers drill the newest snapshot of each deployment; 0 is never."""
+    capture_seconds: Interval = 5
+    """How often workers read the oplogs of instances whose backup is continuous."""
     job_records_days: Days = 30
     """How long the job engine's records of ended jobs are kept."""
     prune_every_days: EveryDays = 7

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from telamon.errors import Unavailable
 from telamon.state.database import Database
-from telamon.state.tables import metadata, organization
+from telamon.state.oplog_tables import metadata
+from telamon.state.tables import organization
 from tests.places import Place
 from tests.state.samples import ORG
 

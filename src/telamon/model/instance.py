@@ -66,7 +66,7 @@ class Instance:
     tags: tuple[tuple[str, str], ...]
     termination_protection: bool
     continuous_backup: bool = False
-    """Asked for. Nothing captures the oplog yet."""
+    """Whether its oplog is captured, so that it can be restored to any moment."""
 
     @property
     def has_deployment(self) -> bool:

@@ -47,6 +47,12 @@ class Stretch:
     """None of them changes anything."""
 
 
+def require_answer(client: Client, *, seconds: float) -> None:
+    """Raises DeploymentUnavailable where none comes in time."""
+    with translated(), pymongo.timeout(seconds):
+        client.admin.command("ping")
+
+
 def position_at(client: Client, time: ClusterTime, *, seconds: float) -> Position | None:
     """The entry at exactly that time, None if there is none (any more).
 

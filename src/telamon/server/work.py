@@ -26,11 +26,13 @@ from telamon.operations.drill_signing import DrillKey
 from telamon.operations.instances import CreateInstance, DeleteInstance
 from telamon.operations.kept_snapshots import DeleteSnapshot
 from telamon.operations.managed_instances import ManagedInstances
+from telamon.operations.oplog_capture import OplogCapture
 from telamon.operations.run_drill import RunDrill
 from telamon.operations.run_repository_job import CheckRepository, PruneRepository
 from telamon.operations.run_restore import RunRestore
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
+from telamon.server.capturing import Capturing
 from telamon.server.chores import chores
 from telamon.server.locks import process_lock
 from telamon.server.machine import machine_of
@@ -69,9 +71,11 @@ def work(settings: Settings, *, supervised: bool) -> None:
         parts.managed.open()
         parts.worker.launch()
         parts.ticker.start()
+        parts.capturing.start()
         _log.info("worker_ready", action="start_worker", worker=parts.worker_id)
         stopping.wait()
         _log.info("worker_stopping", action="stop_worker", worker=parts.worker_id)
+        parts.capturing.stop(_TICK_END_SECONDS)
         parts.ticker.stop(_TICK_END_SECONDS)
         parts.worker.stop(settings.stop_grace_seconds)
         parts.managed.close()
@@ -88,6 +92,7 @@ class _Parts:
     managed: ManagedInstances
     throwaways: Throwaways
     ticker: Ticker
+    capturing: Capturing
 
 
 def _parts(settings: Settings) -> _Parts:
@@ -141,6 +146,17 @@ def _parts(settings: Settings) -> _Parts:
         managed=managed,
         throwaways=throwaways,
         ticker=Ticker(chores(settings, lease.fenced, state.queue, repository)),
+        capturing=Capturing(
+            OplogCapture(
+                lease.fenced,
+                Credentials(state.sealer),
+                repository,
+                worker_id=living.id,
+                machine=machine,
+                clock=system_clock,
+            ),
+            every_seconds=settings.capture_seconds,
+        ),
     )
 
 

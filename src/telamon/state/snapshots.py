@@ -210,6 +210,20 @@ def newest_completed(tx: Connection, instance_id: str) -> str | None:
     return None if found is None else str(found)
 
 
+def consistent(tx: Connection, instance_id: str) -> tuple[Snapshot, ...]:
+    """Those of an instance that can be restored and are as of one cluster time, the latest first."""
+    rows = tx.execute(
+        _SELECT.where(
+            snapshot.c.instance_id == instance_id,
+            snapshot.c.status == SnapshotStatus.COMPLETED.value,
+            snapshot.c.consistency == Consistency.SNAPSHOT.value,
+            snapshot.c.cluster_increment.is_not(None),
+            _VISIBLE,
+        ).order_by(snapshot.c.cluster_seconds.desc(), snapshot.c.cluster_increment.desc())
+    )
+    return tuple(_snapshot(row) for row in rows)
+
+
 def complete(tx: Connection, manifest: Manifest, *, new_bytes: int, at: datetime) -> None:
     """The manifest is in the repository."""
     completed = tx.execute(

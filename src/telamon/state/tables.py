@@ -302,6 +302,9 @@ restore_job = sa.Table(
     sa.Column("cancel_requested_at", sa.BigInteger),
     # What the last attempt had to go on with, in bytes and namespaces.
     sa.Column("kept", sa.BigInteger, nullable=False, default=0, server_default="0"),
+    # The moment that is restored, of a job for a point in time.
+    sa.Column("point_seconds", sa.BigInteger),
+    sa.Column("point_increment", sa.BigInteger),
     sa.Index("restore_job_order", "instance_id", "sequence", unique=True),
     sa.Index("restore_job_snapshot", "snapshot_id"),
     _partial_index(

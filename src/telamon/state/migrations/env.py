@@ -2,13 +2,12 @@
 
 from alembic import context
 
+from telamon.state import drill_tables, oplog_tables, repository_tables
 from telamon.state.database import VERSION_TABLE
-from telamon.state.drill_tables import drill
-from telamon.state.repository_tables import repository_job
 from telamon.state.tables import metadata
 
-# Every module of tables is known here.
-assert drill.metadata is repository_job.metadata is metadata
+MODULES = (drill_tables, oplog_tables, repository_tables)
+"""Those that ``tables`` does not know, so that every table is known here."""
 
 context.configure(
     connection=context.config.attributes["connection"],
