@@ -50,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
     "schedules": True,
     "retention": True,
     "drill_every_days": 0,
+    "capture_seconds": 5,
     "job_records_days": 30,
     "prune_every_days": 7,
     "check_every_days": 7,

@@ -2,11 +2,11 @@
 
 import sqlalchemy as sa
 
-from telamon.state.tables import metadata
+from telamon.state.columns import ID as _ID
+from telamon.state.columns import metadata
 
 __all__ = ["metadata", "oplog_capture", "oplog_slice", "oplog_window"]
 
-_ID = sa.String(24)
 
 oplog_capture = sa.Table(
     "oplog_capture",
