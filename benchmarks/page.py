@@ -17,6 +17,7 @@ from telamon.model.instance import Instance, InstanceKind, InstanceState, Provid
 from telamon.model.restore_job import DeliveryType, RestoreStage
 from telamon.operations.access import Access
 from telamon.operations.administration import administration
+from telamon.operations.continuous_backup import ContinuousBackup
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.drill_signing import PURPOSE, DrillKey
@@ -66,6 +67,7 @@ def app_with_jobs(db: Database, jobs: int) -> JobsApp:
             db, queue, Credentials(sealer), mongod=None, clock=system_clock, new_id=new_id
         ),
         snapshots=Snapshots(db, queue, clock=system_clock, new_id=new_id),
+        continuous_backup=ContinuousBackup(db, clock=system_clock),
         restore_jobs=RestoreJobs(db, queue, clock=system_clock, new_id=new_id),
         download_files=DownloadFiles(
             db,

@@ -91,6 +91,7 @@ GIVEN: list[tuple[str, str, Any]] = [
     ("retention", "false", False),
     ("drill_every_days", "7", 7),
     ("job_records_days", "1", 1),
+    ("capture_seconds", "2", 2),
     ("prune_every_days", "0", 0),
     ("check_every_days", "1", 1),
     ("check_read_data_percent", "12.5", 12.5),

@@ -231,9 +231,6 @@ _SECTIONS = (
 )
 
 PARTLY = {
-    "createServerlessBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
-    "createServerlessInstance": "`serverlessContinuousBackupEnabled` is kept and has no effect yet",
-    "createBackupRestoreJob": "`pointInTime` answers 403 `FEATURE_UNSUPPORTED`",
     "updateBackupSchedule": "no exports, no copies in other regions",
     "listCollectionRestoreJobs": "`indexStatus` is missing",
     "createCollectionRestoreJob": "as above; a moment instead of a snapshot answers 403 "

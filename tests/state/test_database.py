@@ -12,8 +12,7 @@ from sqlalchemy import Connection
 
 from telamon.errors import Unavailable
 from telamon.state.database import Database
-from telamon.state.oplog_tables import metadata
-from telamon.state.tables import organization
+from telamon.state.tables import metadata, organization
 from tests.places import Place
 from tests.state.samples import ORG
 

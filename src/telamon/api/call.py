@@ -17,6 +17,7 @@ from telamon.model.page import Page
 from telamon.model.restore_job import RestoreJob
 from telamon.operations.access import Access
 from telamon.operations.administration import Administration
+from telamon.operations.continuous_backup import ContinuousBackup
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.drills import Drills
 from telamon.operations.instances import Instances
@@ -52,6 +53,7 @@ class Services:
     drills: Drills
     metrics: Metrics
     repository_jobs: RepositoryJobs
+    continuous_backup: ContinuousBackup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from telamon.api import backups, downloads
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Link, Reply, Route, Surface, Wire, related
+from telamon.api.points_in_time import BsonTimestamp, desired_timestamp, moment_members
 from telamon.api.serverless_backup import NewRestoreJobBody, wanted_restore
 from telamon.model.access import PROJECT_BACKUP_MANAGERS
 from telamon.model.instance import InstanceKind
@@ -58,14 +59,6 @@ class ClusterSnapshot(Wire, kw_only=True, frozen=True):
     type: str
 
 
-class BsonTimestamp(Wire, kw_only=True, frozen=True):
-    """Of a restore to a moment; of any other, three nulls in this order, as recorded."""
-
-    increment: int | None = None
-    time: int | None = None
-    date: datetime | None = None
-
-
 class ClusterRestoreJob(Wire, kw_only=True, frozen=True):
     """``createdAt`` and ``expiresAt`` are v1.0's, but for a download's ``expiresAt``. It has no target,
     and no ``finishedAt`` but for a failure, as recorded."""
@@ -81,6 +74,9 @@ class ClusterRestoreJob(Wire, kw_only=True, frozen=True):
     finished_at: datetime | UnsetType = UNSET
     id: str
     links: list[Link]
+    oplog_inc: int | UnsetType = UNSET
+    oplog_ts: int | UnsetType = UNSET
+    point_in_time_utc_seconds: int | UnsetType = field(default=UNSET, name="pointInTimeUTCSeconds")
     snapshot_id: str
     target_cluster_name: str | UnsetType = UNSET
     target_deployment_item_name: str | UnsetType = UNSET
@@ -214,7 +210,7 @@ def _restore_job(call: Call, job: RestoreJob) -> ClusterRestoreJob:
         created_at=job.created_at if is_v1 else UNSET,
         delivery_type=job.delivery_type.value,
         delivery_url=downloads.urls(call, job),
-        desired_timestamp=BsonTimestamp(),
+        desired_timestamp=desired_timestamp(job),
         expired=job.is_expired(call.now),
         expires_at=job.expires_at if job.is_ready or (is_v1 and job.has_expiry) else UNSET,
         failed=job.failed,
@@ -226,6 +222,7 @@ def _restore_job(call: Call, job: RestoreJob) -> ClusterRestoreJob:
             Link(href=here, rel=related("cluster")),
             Link(href=call.group_url, rel=related("group")),
         ],
+        **moment_members(job),
         snapshot_id=job.snapshot_id,
         target_cluster_name=job.target_cluster_name or UNSET,
         target_deployment_item_name=job.target_deployment_item_name or UNSET,

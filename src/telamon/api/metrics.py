@@ -31,6 +31,7 @@ class _Collected(Collector):
         yield from self._snapshots()
         yield from self._drills()
         yield from self._schedules()
+        yield from self._oplogs()
         yield from self._repository()
         yield from self._check()
 
@@ -114,6 +115,18 @@ class _Collected(Collector):
         )
         for instance in self._measured.instances:
             found = self._measured.lags.get(instance.instance_id)
+            if found is not None:
+                lag.add_metric(_labels(instance), found.total_seconds())
+        yield lag
+
+    def _oplogs(self) -> Iterator[Metric]:
+        lag = GaugeMetricFamily(
+            "telamon_oplog_lag_seconds",
+            "How far behind now what is captured of the oplog ends.",
+            labels=_INSTANCE,
+        )
+        for instance in self._measured.instances:
+            found = self._measured.oplog_lags.get(instance.instance_id)
             if found is not None:
                 lag.add_metric(_labels(instance), found.total_seconds())
         yield lag

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
@@ -13,9 +13,11 @@ from telamon.api.selections import (
     shown_selection,
     wanted_selection,
 )
-from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId
+from telamon.api.serverless_backup import OplogIncrement, PointSeconds, wanted_point
+from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId, MissingAttribute
 from telamon.ids import is_id
 from telamon.model.instance import is_instance_name
+from telamon.model.manifest import ClusterTime
 from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import DeliveryType, RestoreJob
 from telamon.model.restore_options import IndexFailures, RestoreOptions
@@ -28,11 +30,17 @@ class _IndexFailures(StrEnum):
 
 
 class _NewRestoreJob(Wire, kw_only=True, frozen=True):
-    """Without a target, back into the instance itself. Without a selection, the whole snapshot."""
+    """Without a target, back into the instance itself. Without a snapshot, to a moment. Without a
+    selection, the whole."""
 
     index_failures: _IndexFailures = _IndexFailures.FAIL
+    oplog_inc: OplogIncrement | UnsetType = UNSET
+    oplog_ts: PointSeconds | UnsetType = UNSET
+    point_in_time_utc_seconds: PointSeconds | UnsetType = field(
+        default=UNSET, name="pointInTimeUTCSeconds"
+    )
     selection: NewSelection | UnsetType = UNSET
-    snapshot_id: str
+    snapshot_id: str | UnsetType = UNSET
     target_cluster_name: str | UnsetType = UNSET
     target_group_id: str | UnsetType = UNSET
 
@@ -46,6 +54,7 @@ class RestoreJobView(Wire, kw_only=True, frozen=True):
     id: str
     namespaces_restored: int
     namespaces_total: int
+    point_in_time: str | UnsetType = UNSET
     selection: SelectionView | UnsetType = UNSET
     size_bytes_restored: int
     size_bytes_total: int
@@ -116,19 +125,31 @@ def _wanted(call: Call, data: bytes) -> NewRestoreJob:
     body = read_object(data, _NewRestoreJob)
     target_group_id = body.target_group_id or call.group_id
     target_cluster_name = body.target_cluster_name or call.instance_name
-    if not is_id(body.snapshot_id):
+    point_in_time = None
+    snapshot_id = body.snapshot_id or ""
+    if not snapshot_id:
+        point_in_time = _point(body)
+    elif not is_id(snapshot_id):
         raise InvalidAttribute("snapshotId")
     if not is_id(target_group_id):
         raise InvalidGroupId(target_group_id)
     if not is_instance_name(target_cluster_name):
         raise InvalidClusterName(target_cluster_name)
     return NewRestoreJob(
-        delivery_type=DeliveryType.AUTOMATED,
-        snapshot_id=body.snapshot_id,
+        delivery_type=DeliveryType.POINT_IN_TIME if point_in_time else DeliveryType.AUTOMATED,
+        snapshot_id=snapshot_id,
+        point_in_time=point_in_time,
         target_group_id=target_group_id,
         target_cluster_name=target_cluster_name,
         options=_options(body),
     )
+
+
+def _point(body: _NewRestoreJob) -> ClusterTime:
+    given = (body.point_in_time_utc_seconds, body.oplog_ts, body.oplog_inc)
+    if all(value is UNSET for value in given):
+        raise MissingAttribute("snapshotId")
+    return wanted_point(*given)
 
 
 def _options(body: _NewRestoreJob) -> RestoreOptions:
@@ -148,6 +169,7 @@ def _restore_job(job: RestoreJob) -> RestoreJobView:
         id=job.id,
         namespaces_restored=job.namespaces,
         namespaces_total=job.namespaces_total,
+        point_in_time=str(job.point_in_time) if job.point_in_time else UNSET,
         selection=shown_selection(job.options),
         size_bytes_restored=job.size_bytes,
         size_bytes_total=job.size_bytes_total,

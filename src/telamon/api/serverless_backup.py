@@ -2,15 +2,23 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import UNSET, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from telamon.api import backups, downloads, v1, v2
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
-from telamon.errors import InvalidAttribute, InvalidClusterName, InvalidGroupId, MissingAttribute
+from telamon.errors import (
+    InvalidAttribute,
+    InvalidClusterName,
+    InvalidGroupId,
+    InvalidPointInTime,
+    MissingAttribute,
+)
 from telamon.ids import is_id
 from telamon.model.instance import InstanceKind, is_instance_name
+from telamon.model.manifest import ClusterTime
 from telamon.model.restore_job import DeliveryType, RestoreJob
 from telamon.model.snapshot import Snapshot
 from telamon.operations.restore_jobs import NewRestoreJob
@@ -43,11 +51,18 @@ class _DeliveryType(StrEnum):
     POINT_IN_TIME = "pointInTime"
 
 
+# From 2008 on, as Atlas has it, and as long as a BSON timestamp's seconds go.
+PointSeconds = Annotated[int, Meta(ge=1_199_145_600, le=2**32 - 1)]
+OplogIncrement = Annotated[int, Meta(ge=1, le=2**32 - 1)]
+
+
 class NewRestoreJobBody(Wire, kw_only=True, frozen=True):
     delivery_type: _DeliveryType
-    oplog_inc: int | UnsetType = UNSET
-    oplog_ts: int | UnsetType = UNSET
-    point_in_time_utc_seconds: int | UnsetType = field(default=UNSET, name="pointInTimeUTCSeconds")
+    oplog_inc: OplogIncrement | UnsetType = UNSET
+    oplog_ts: PointSeconds | UnsetType = UNSET
+    point_in_time_utc_seconds: PointSeconds | UnsetType = field(
+        default=UNSET, name="pointInTimeUTCSeconds"
+    )
     snapshot_id: str | UnsetType = UNSET
     target_cluster_name: str | UnsetType = UNSET
     target_group_id: str | UnsetType = UNSET
@@ -82,27 +97,48 @@ def wanted_restore(data: bytes) -> NewRestoreJob:
     snapshot_id = body.snapshot_id or ""
     target_cluster_name = body.target_cluster_name or ""
     target_group_id = body.target_group_id or ""
+    required = []
     if delivery_type is not DeliveryType.POINT_IN_TIME:
-        required = [("snapshotId", snapshot_id)]
-        if delivery_type is DeliveryType.AUTOMATED:
-            required.append(("targetClusterName", target_cluster_name))
-            required.append(("targetGroupId", target_group_id))
-        for name, value in required:
-            if not value:
-                raise MissingAttribute(name)
-        if not is_id(snapshot_id):
-            raise InvalidAttribute("snapshotId")
-        # A download has no target, and official clients send empty ones; what is there is checked.
-        if target_group_id and not is_id(target_group_id):
-            raise InvalidGroupId(target_group_id)
-        if target_cluster_name and not is_instance_name(target_cluster_name):
-            raise InvalidClusterName(target_cluster_name)
+        required.append(("snapshotId", snapshot_id))
+    if delivery_type is not DeliveryType.DOWNLOAD:
+        required.append(("targetClusterName", target_cluster_name))
+        required.append(("targetGroupId", target_group_id))
+    for name, value in required:
+        if not value:
+            raise MissingAttribute(name)
+    if snapshot_id and not is_id(snapshot_id):
+        raise InvalidAttribute("snapshotId")
+    # A download has no target, and official clients send empty ones; what is there is checked.
+    if target_group_id and not is_id(target_group_id):
+        raise InvalidGroupId(target_group_id)
+    if target_cluster_name and not is_instance_name(target_cluster_name):
+        raise InvalidClusterName(target_cluster_name)
+    point_in_time = None
+    if delivery_type is DeliveryType.POINT_IN_TIME:
+        point_in_time = wanted_point(body.point_in_time_utc_seconds, body.oplog_ts, body.oplog_inc)
     return NewRestoreJob(
         delivery_type=delivery_type,
         snapshot_id=snapshot_id,
         target_group_id=target_group_id,
         target_cluster_name=target_cluster_name,
+        point_in_time=point_in_time,
     )
+
+
+def wanted_point(
+    utc_seconds: int | UnsetType, oplog_ts: int | UnsetType, oplog_inc: int | UnsetType
+) -> ClusterTime:
+    """A moment that is given as a second or as the time of an entry of the oplog.
+
+    A second is its beginning. Raises InvalidPointInTime unless it is one of the two.
+    """
+    if utc_seconds is not UNSET:
+        if oplog_ts is not UNSET or oplog_inc is not UNSET:
+            raise InvalidPointInTime
+        return ClusterTime(seconds=utc_seconds, increment=0)
+    if oplog_ts is UNSET or oplog_inc is UNSET:
+        raise InvalidPointInTime
+    return ClusterTime(seconds=oplog_ts, increment=oplog_inc)
 
 
 def _rendered_job(call: Call, job: RestoreJob) -> Wire:

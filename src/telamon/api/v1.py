@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from telamon.api.call import Wire
+from telamon.api.points_in_time import BsonTimestamp, point_members
 from telamon.model import restore_job as model
 from telamon.model import snapshot as snapshot_model
 
@@ -16,11 +17,15 @@ class ServerlessRestoreJob(Wire, kw_only=True, frozen=True):
     created_at: datetime
     delivery_type: str
     delivery_url: list[str]
+    desired_timestamp: BsonTimestamp | UnsetType = UNSET
     expired: bool
     expires_at: datetime | UnsetType = UNSET
     failed: bool
     finished_at: datetime | UnsetType = UNSET
     id: str
+    oplog_inc: int | UnsetType = UNSET
+    oplog_ts: int | UnsetType = UNSET
+    point_in_time_utc_seconds: int | UnsetType = field(default=UNSET, name="pointInTimeUTCSeconds")
     snapshot_id: str
     target_cluster_name: str | UnsetType = UNSET
     target_deployment_item_name: str | UnsetType = UNSET
@@ -52,6 +57,7 @@ def restore_job(
         failed=job.failed,
         finished_at=job.finished_at or UNSET,
         id=job.id,
+        **point_members(job),
         snapshot_id=job.snapshot_id,
         target_cluster_name=job.target_cluster_name or UNSET,
         target_deployment_item_name=job.target_deployment_item_name or UNSET,

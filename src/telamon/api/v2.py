@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from telamon.api.call import Link, Wire, related
+from telamon.api.points_in_time import BsonTimestamp, point_members
 from telamon.model import restore_job as model
 from telamon.model import snapshot as snapshot_model
 
@@ -13,12 +14,16 @@ class ServerlessRestoreJob(Wire, kw_only=True, frozen=True):
     cancelled: bool
     delivery_type: str
     delivery_url: list[str]
+    desired_timestamp: BsonTimestamp | UnsetType = UNSET
     expired: bool
     expires_at: datetime | UnsetType = UNSET
     failed: bool
     finished_at: datetime | UnsetType = UNSET
     id: str
     links: list[Link]
+    oplog_inc: int | UnsetType = UNSET
+    oplog_ts: int | UnsetType = UNSET
+    point_in_time_utc_seconds: int | UnsetType = field(default=UNSET, name="pointInTimeUTCSeconds")
     snapshot_id: str
     target_cluster_name: str | UnsetType = UNSET
     target_deployment_item_name: str | UnsetType = UNSET
@@ -64,6 +69,7 @@ def restore_job(
             Link(href=instance_url, rel=related("cluster")),
             Link(href=group_url, rel=related("group")),
         ],
+        **point_members(job),
         snapshot_id=job.snapshot_id,
         target_cluster_name=job.target_cluster_name or UNSET,
         target_deployment_item_name=job.target_deployment_item_name or UNSET,

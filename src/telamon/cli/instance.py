@@ -1,7 +1,7 @@
 """``telamon instance``: protected deployments."""
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -71,3 +71,36 @@ def list_() -> None:
             if found["kind"] != "serverless":
                 address = found.get("address", "-")
                 print(f"{found['name']}  {found['stateName']}  {address}  {found['kind']}")
+
+
+@app.command
+def continuous(
+    name: str, *, on: Annotated[bool | None, Parameter(negative="--off")] = None
+) -> None:
+    """Switch continuous backup on or off, and show to which moments one can restore.
+
+    Parameters
+    ----------
+    name
+        The deployment.
+    on
+        Capture the oplog from now on, or stop that; without, only show.
+    """
+    path = f"/instances/{name}/continuousBackup"
+    with Client(load_client_settings()) as client:
+        found = (
+            client.own("GET", path) if on is None else client.own("PATCH", path, {"enabled": on})
+        )
+    state = "on" if found["enabled"] else "off"
+    lag = f", {found['lagSeconds']} seconds behind" if "lagSeconds" in found else ""
+    print(f"continuous backup is {state}{lag}, {found['storedBytes']} bytes stored")
+    for window in found["windows"]:
+        print(f"covered  {_moment(window['start'])}  to  {_moment(window['until'])}")
+    for gap in found["gaps"]:
+        print(f"gap      {_moment(gap['start'])}  to  {_moment(gap['until'])}: {gap['reason']}")
+    if "failure" in found:
+        print(f"failed at {found['failedAt']}: {found['failure']}")
+
+
+def _moment(found: dict[str, Any]) -> str:
+    return f"{found['date']} ({found['oplogTs']}.{found['oplogInc']})"

@@ -1,5 +1,6 @@
 """``telamon restore``: putting snapshots back."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -8,7 +9,7 @@ from telamon.cli.client import Client
 from telamon.cli.progress import Amount, Progress, Unit
 from telamon.cli.selection import Part, selection_body
 from telamon.config import load_client_settings
-from telamon.errors import RestoreFailed
+from telamon.errors import InvalidRequest, RestoreFailed
 from telamon.model.restore_options import IndexFailures
 
 app = App(name="restore", help="Restore jobs.")
@@ -17,15 +18,17 @@ app = App(name="restore", help="Restore jobs.")
 @app.command
 def start(
     name: str,
-    snapshot_id: str,
+    snapshot_id: str | None = None,
     *,
+    at: datetime | None = None,
+    oplog: str | None = None,
     target: str | None = None,
     target_group_id: str | None = None,
     index_failures: IndexFailures = IndexFailures.FAIL,
     part: Annotated[Part | None, Parameter(name="*")] = None,
     wait: bool = False,
 ) -> None:
-    """Restore a snapshot, and print the job's id.
+    """Restore a snapshot, or a moment, and print the job's id.
 
     It takes the place of everything that the target holds. With --ns, only a part of it is restored,
     and everything else in the target stays.
@@ -35,7 +38,12 @@ def start(
     name
         The deployment that the snapshot is of.
     snapshot_id
-        Which snapshot.
+        Which snapshot; none with --at or --oplog.
+    at
+        A moment, as 2026-01-22T12:30:00Z: what was written before that second. In UTC unless it says
+        otherwise.
+    oplog
+        A moment, as SECONDS.INCREMENT of an entry of the oplog: what was written up to that entry.
     target
         The deployment to restore into; the same one if not given.
     target_group_id
@@ -53,21 +61,25 @@ def start(
             f"/instances/{name}/restoreJobs",
             {
                 "indexFailures": index_failures.value,
-                "snapshotId": snapshot_id,
+                **_what(snapshot_id, at, oplog),
                 "targetClusterName": target or name,
                 "targetGroupId": target_group_id or client.group_id,
                 **selection_body(part),
             },
         )
         print(job["id"], flush=True)
-        if not wait:
-            return
-        with Progress("Restoring") as progress:
-            ended = client.follow(
-                f"/instances/{name}/restoreJobs/{job['id']}",
-                lambda answer: "finishedAt" in answer,
-                lambda answer: progress.tell(*_amounts(answer), note=answer["stage"]),
-            )
+        if wait:
+            _follow(client, f"/instances/{name}/restoreJobs/{job['id']}")
+
+
+def _follow(client: Client, path: str) -> None:
+    """To the end of a job. Raises RestoreFailed."""
+    with Progress("Restoring") as progress:
+        ended = client.follow(
+            path,
+            lambda answer: "finishedAt" in answer,
+            lambda answer: progress.tell(*_amounts(answer), note=answer["stage"]),
+        )
     if ended["stage"] == "failed":
         raise RestoreFailed(f"The restore failed: {ended['failure']}")
     print(
@@ -139,6 +151,21 @@ def show(name: str, job_id: str) -> None:
             )
             for skipped in found.get("skippedIndexes", ()):
                 print(f"  without the index {skipped['definition']}: {skipped['reason']}")
+
+
+def _what(snapshot_id: str | None, at: datetime | None, oplog: str | None) -> dict[str, Any]:
+    """What is to be restored, in the API's words. Raises InvalidRequest unless it is one thing."""
+    if sum(given is not None for given in (snapshot_id, at, oplog)) != 1:
+        raise InvalidRequest("give a snapshot, or --at, or --oplog")
+    if at is not None:
+        moment = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return {"pointInTimeUTCSeconds": int(moment.timestamp())}
+    if oplog is not None:
+        seconds, _, increment = oplog.partition(".")
+        if not (seconds.isdigit() and increment.isdigit()):
+            raise InvalidRequest("--oplog is SECONDS.INCREMENT")
+        return {"oplogTs": int(seconds), "oplogInc": int(increment)}
+    return {"snapshotId": snapshot_id}
 
 
 def _amounts(job: dict[str, Any]) -> tuple[Amount, ...]:

@@ -24,6 +24,13 @@ class MissingAttribute(InvalidRequest):
     detail = "The required attribute %s was not specified."
 
 
+class InvalidPointInTime(InvalidRequest):
+    """A moment is given in both ways, or in neither."""
+
+    error_code = "INVALID_PIT_RESTORE_TIME"
+    detail = "Please provide a valid UTC time or an operation time (ts)."
+
+
 class InvalidEnumValue(InvalidRequest):
     error_code = "INVALID_ENUM_VALUE"
     detail = "An invalid enumeration value %s was specified."

@@ -104,6 +104,16 @@ class SnapshotNotFound(NotFound):
     detail = "No snapshot with ID %s exists for cluster %s."
 
 
+class PointInTimeUnreachable(NotFound):
+    """No snapshot from before, or what was captured of the oplog does not lead on from it.
+
+    The parameters: the moment, and why. The code's digit zero is Atlas's.
+    """
+
+    error_code = "UNABLE_T0_FIND_SNAPSHOT_PRIOR_TO_PIT_RESTORE_OPTIME"
+    detail = "There is no way to restore to %s: %s."
+
+
 class FlexSnapshotNotFound(SnapshotNotFound):
     error_code = "TENANT_SNAPSHOT_NOT_FOUND"
     detail = "No Flex snapshot with ID %s exists for cluster %s."

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from telamon.model.manifest import ClusterTime
 from telamon.model.restore_options import USUAL, RestoreOptions
 
 
@@ -73,6 +74,9 @@ class RestoreJob:
     namespaces_total: int = 0
     snapshot_finished_at: datetime | None = None
     """When the snapshot was done; None for jobs from before this was kept."""
+    point_in_time: ClusterTime | None = None
+    """The moment that is restored, of a job for a point in time: all that was written by then. Without
+    an increment it is a second's beginning."""
     options: RestoreOptions = USUAL
     cancel_requested_at: datetime | None = None
     """Of one that a worker had begun: it ends as soon as the worker sees it."""

@@ -1,6 +1,6 @@
 """What an operator watches: jobs, snapshots, schedules, the size of the repository."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from telamon.model.due import due_run
 from telamon.model.measurements import MeasuredInstance, RepositorySize
 from telamon.model.repository_job import RepositoryJob, RepositoryJobKind
 from telamon.repository.repository import Repository
-from telamon.state import ended_jobs, measurements, repository_jobs, schedule_runs
+from telamon.state import ended_jobs, measurements, oplogs, repository_jobs, schedule_runs
 from telamon.state.database import Database
 from telamon.state.ended_jobs import EndedJobs
 
@@ -31,6 +31,8 @@ class Measured:
     repository: RepositorySize | None
     last_check: RepositoryJob | None
     """Of the repository, that ended well."""
+    oplog_lags: dict[str, timedelta] = field(default_factory=dict)
+    """Of the instances whose backup is continuous, by id: how far behind now what is captured ends."""
 
 
 class Metrics:
@@ -59,6 +61,7 @@ class Metrics:
             lags=_lags(tx, now) if self._schedules else {},
             repository=measurements.find_repository_size(tx),
             last_check=repository_jobs.newest(tx, RepositoryJobKind.CHECK, completed=True),
+            oplog_lags=_oplog_lags(tx, now),
         )
 
 
@@ -69,6 +72,14 @@ def _lags(tx: Connection, now: datetime) -> dict[str, timedelta]:
         due = due_run(one.schedule, since=one.since, now=now)
         lags[one.instance_id] = now - due.due_at if due else timedelta(0)
     return lags
+
+
+def _oplog_lags(tx: Connection, now: datetime) -> dict[str, timedelta]:
+    """Nothing where nothing has been captured yet."""
+    return {
+        window.instance_id: timedelta(seconds=max(0.0, now.timestamp() - window.until.seconds))
+        for window in oplogs.newest_windows(tx)
+    }
 
 
 class RepositoryMeasure:

@@ -17,6 +17,7 @@ from telamon.ids import IdFactory
 from telamon.jobs.queue import JobKind, JobQueue
 from telamon.model.access import ApiKey
 from telamon.model.instance import Instance, InstanceKind, InstanceState
+from telamon.model.manifest import ClusterTime
 from telamon.model.page import Page
 from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
@@ -33,6 +34,7 @@ from telamon.operations.kinds import (
     restore_job_of,
     snapshot_of,
 )
+from telamon.operations.points_in_time import way_to
 from telamon.operations.selecting import amounts_of
 from telamon.state import restore_evidence
 from telamon.state import restore_jobs as rows
@@ -46,13 +48,17 @@ _IN_THE_SWAP = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRestoreJob:
-    """What a caller asks for. A download's target is whatever the caller wrote, or nothing."""
+    """What a caller asks for. A download's target is whatever the caller wrote, or nothing.
+
+    For a point in time there is a moment and no snapshot: the job takes the latest from before.
+    """
 
     delivery_type: DeliveryType
     snapshot_id: str
     target_group_id: str
     target_cluster_name: str
     options: RestoreOptions = USUAL
+    point_in_time: ClusterTime | None = None
 
 
 class RestoreJobs:
@@ -84,8 +90,9 @@ class RestoreJobs:
     ) -> RestoreJob:
         """Ask for a restore of one of the instance's snapshots; it is queued when this returns.
 
-        The target is of any kind. Raises SnapshotNotFound, what ``amounts_of`` does, what ``named`` does (source or target),
-        CannotRestoreToTarget, RestoreNotPossible, RestoreInProgress; for a download what
+        The target is of any kind. Raises SnapshotNotFound, what ``amounts_of`` and ``way_to`` do, what
+        ``named`` does (source or target), CannotRestoreToTarget, RestoreNotPossible,
+        RestoreInProgress; FeatureUnsupported for a part of a moment; for a download what
         ``Downloads.require`` does.
         """
 
@@ -93,9 +100,12 @@ class RestoreJobs:
             source = find_of_kind(
                 tx, caller, group_id, instance_name, kind, roles=RESTORE_CREATORS[kind]
             )
-            if new.delivery_type is DeliveryType.POINT_IN_TIME:
-                raise FeatureUnsupported(f"deliveryType {new.delivery_type.value}")
-            snapshot = snapshot_of(tx, source, new.snapshot_id, kind)
+            if new.point_in_time is not None:
+                if new.options.selection is not None:
+                    raise FeatureUnsupported("a part of what was there at a moment")
+                snapshot = way_to(tx, source.id, new.point_in_time).snapshot
+            else:
+                snapshot = snapshot_of(tx, source, new.snapshot_id, kind)
             if new.delivery_type is DeliveryType.DOWNLOAD:
                 self._downloads.require(tx, snapshot)
                 return self._downloads.ask(tx, self._restore_job(tx, source, snapshot, new, None))
@@ -262,5 +272,6 @@ class RestoreJobs:
             size_bytes_total=amounts.size_bytes,
             namespaces_total=amounts.namespaces,
             snapshot_finished_at=snapshot.finished_at,
+            point_in_time=new.point_in_time,
             options=new.options,
         )

@@ -12,10 +12,8 @@ Until 2 the target's own data is untouched, and the job can be cancelled. Killed
 after its last finished batch; killed in 2, the swap goes on where it was.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -23,20 +21,20 @@ from sqlalchemy import Connection
 from telamon.clock import Clock
 from telamon.errors import RestoreCancelled, RestoreFailed, TelamonError, WorkerReplaced
 from telamon.jobs.worker import Steps
-from telamon.model.manifest import CollectionSpec, StoredCollection
 from telamon.model.restore_evidence import NamespaceEvidence
 from telamon.model.restore_job import RestoreJob, RestoreStage
 from telamon.model.selection import Existing
 from telamon.mongo.connect import Client, connected
-from telamon.mongo.fill import Rest, Source
+from telamon.mongo.fill import Source
 from telamon.mongo.restore import Restore
 from telamon.operations.cancelling import LOOK_SECONDS, CancelWatch
-from telamon.operations.confirming import ALWAYS, Confirm, confirmed
+from telamon.operations.confirming import ALWAYS, Confirm
 from telamon.operations.credentials import Credentials
 from telamon.operations.progress import Progress, unnoticed
+from telamon.operations.restored_sources import RestoredSources
 from telamon.operations.selecting import moved_from, part_of, placed_collections
 from telamon.repository.repository import Repository
-from telamon.state import instances, restore_evidence
+from telamon.state import instances, restore_evidence, restore_points
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
@@ -64,6 +62,7 @@ class RunRestore:
         self._db = db
         self._credentials = credentials
         self._repository = repository
+        self._restored = RestoredSources(db, repository, confirm)
         self._clock = clock
         self._confirm = confirm
         self._look_seconds = look_seconds
@@ -112,7 +111,10 @@ class RunRestore:
         progress = Progress(self._db, restore_job_id)
         with connected(uri) as client:
             named = self._named(client, job)
-            restore = self._restore(client, named, progress, sources=self._sources(named))
+        with self._restored.of(named) as sources, connected(uri) as client:
+            if job.point_in_time is not None:
+                self._db.transact(lambda tx: _set_totals(tx, job.id, sources))
+            restore = self._restore(client, named, progress, sources=sources)
             with self._watched(restore_job_id, restore) as watch:
                 try:
                     restore.load()
@@ -149,10 +151,11 @@ class RunRestore:
 
     def _swap(self, restore_job_id: str) -> None:
         job, uri = self._find(restore_job_id)
-        if not self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id)):
-            raise RestoreCancelled
-        with connected(uri) as client:
-            self._restore(client, job, sources=self._sources(job)).swap()
+        with self._restored.of(job) as sources:
+            if not self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id)):
+                raise RestoreCancelled
+            with connected(uri) as client:
+                self._restore(client, job, sources=sources).swap()
 
     def _discard(self, restore_job_id: str) -> bool:
         """Take the shadows away; False if the target does not let us, and the next restore does."""
@@ -202,14 +205,9 @@ class RunRestore:
             part=part_of(job.options),
         )
 
-    def _sources(self, job: RestoreJob) -> list[Source]:
-        collections = self._repository.manifest(job.snapshot_id).collections
-        return [
-            self._source(job, stored, spec)
-            for stored, spec in placed_collections(collections, job.options)
-        ]
-
     def _least_bytes(self, job: RestoreJob) -> int:
+        if job.point_in_time is not None:
+            return 0  # what was written since may be deletions
         collections = self._repository.manifest(job.snapshot_id).collections
         chosen = placed_collections(collections, job.options)
         return self._repository.least_bytes([stored for stored, _spec in chosen])
@@ -217,33 +215,18 @@ class RunRestore:
     def _note(self, restore_job_id: str, found: NamespaceEvidence) -> None:
         self._db.transact(lambda tx: restore_evidence.put(tx, restore_job_id, found))
 
-    def _source(self, job: RestoreJob, stored: StoredCollection, spec: CollectionSpec) -> Source:
-        confirm = partial(self._confirm.lately, job.id)
-        return Source(
-            spec=spec,
-            documents=stored.documents,
-            size_bytes=stored.size_bytes,
-            read=lambda: confirmed(self._repository.documents(stored), confirm),
-            verifier=lambda: self._repository.content_check(stored),
-            rest=lambda done_bytes: self._rest(job, stored, done_bytes),
-        )
-
-    def _rest(self, job: RestoreJob, stored: StoredCollection, done_bytes: int) -> Rest:
-        """From the chunk on of which not all documents are done."""
-        ends = itertools.accumulate(chunk.size_bytes for chunk in stored.chunks)
-        skipped = sum(1 for end in ends if end <= done_bytes)
-        left_out = replace(stored, chunks=stored.chunks[:skipped])
-        left = replace(stored, chunks=stored.chunks[skipped:])
-        confirm = partial(self._confirm.lately, job.id)
-        return Rest(
-            documents=left_out.documents,
-            size_bytes=left_out.size_bytes,
-            read=lambda: confirmed(self._repository.documents(left), confirm),
-            verifier=lambda: self._repository.content_check(stored, skipped=skipped),
-        )
-
     def _resumed(self, restore_job_id: str, kept: int) -> None:
         """Of those that had no more to go on with than the one before, so many and no more."""
         attempts = self._db.transact(lambda tx: rows.note_kept(tx, restore_job_id, kept))
         if attempts > _ATTEMPTS_AT_MOST:
             raise RestoreFailed(_TOO_MANY_ATTEMPTS)
+
+
+def _set_totals(tx: Connection, restore_job_id: str, sources: Sequence[Source]) -> None:
+    restore_points.set_totals(
+        tx,
+        restore_job_id,
+        documents=sum(source.documents or 0 for source in sources),
+        size_bytes=sum(source.size_bytes for source in sources),
+        namespaces=len(sources),
+    )

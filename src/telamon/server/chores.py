@@ -14,6 +14,7 @@ from telamon.model.repository_job import RepositoryJobKind
 from telamon.operations.drills import ScheduledDrills
 from telamon.operations.expired_snapshots import ExpiredSnapshots
 from telamon.operations.metrics import RepositoryMeasure
+from telamon.operations.oplog_retention import OplogRetention
 from telamon.operations.pruning import Pruning
 from telamon.operations.repository_jobs import DueRepositoryJobs
 from telamon.operations.scheduled_snapshots import ScheduledSnapshots
@@ -49,6 +50,8 @@ def _chores(
             every_ticks=_TEN_MINUTES,
             act=lambda: _told("snapshot_expired", expired.delete()),
         )
+        oplogs = OplogRetention(db, repository, clock=system_clock)
+        yield Chore(name="delete_old_oplog", every_ticks=_TEN_MINUTES, act=oplogs.delete)
     every = {
         kind: timedelta(days=days)
         for kind, days in (

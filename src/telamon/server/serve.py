@@ -16,6 +16,7 @@ from telamon.config import Settings
 from telamon.errors import ConfigurationError
 from telamon.ids import new_id
 from telamon.operations.administration import administration
+from telamon.operations.continuous_backup import ContinuousBackup
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.drill_signing import PURPOSE as DRILL_KEY_PURPOSE
@@ -86,6 +87,7 @@ def _services(
         snapshots=Snapshots(
             db, queue, clock=system_clock, new_id=new_id, schedules=settings.schedules
         ),
+        continuous_backup=ContinuousBackup(db, clock=system_clock),
         restore_jobs=RestoreJobs(db, queue, clock=system_clock, new_id=new_id),
         download_files=DownloadFiles(
             db,

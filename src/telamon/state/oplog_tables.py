@@ -5,9 +5,6 @@ import sqlalchemy as sa
 from telamon.state.columns import ID as _ID
 from telamon.state.columns import metadata
 
-__all__ = ["metadata", "oplog_capture", "oplog_slice", "oplog_window"]
-
-
 oplog_capture = sa.Table(
     "oplog_capture",
     metadata,

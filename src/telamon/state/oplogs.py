@@ -84,20 +84,23 @@ def windows(tx: Connection, instance_id: str) -> tuple[OplogWindow, ...]:
     return tuple(_window(row) for row in rows)
 
 
-def newest_windows(tx: Connection) -> dict[str, OplogWindow]:
-    """The window of each instance that may still grow."""
+def newest_windows(tx: Connection) -> tuple[OplogWindow, ...]:
+    """Of each instance whose backup is continuous the window that may still grow, if it has any."""
     newest = sa.select(
         oplog_window.c.instance_id, sa.func.max(oplog_window.c.number).label("number")
     ).group_by(oplog_window.c.instance_id)
     found = newest.subquery()
     rows = tx.execute(
-        sa.select(oplog_window).join(
+        sa.select(oplog_window)
+        .join(
             found,
             (found.c.instance_id == oplog_window.c.instance_id)
             & (found.c.number == oplog_window.c.number),
         )
+        .join(instance, instance.c.id == oplog_window.c.instance_id)
+        .where(instance.c.continuous_backup, instance.c.deleted_at.is_(None))
     )
-    return {row.instance_id: _window(row) for row in rows}
+    return tuple(_window(row) for row in rows)
 
 
 def insert_window(tx: Connection, new: OplogWindow) -> None:

@@ -12,7 +12,7 @@ from telamon.errors import RestoreInProgress, RestoreJobNotFound
 from telamon.model.manifest import Namespace
 from telamon.model.page import Page
 from telamon.model.restore_job import DeliveryType, RestoreJob, RestoreStage
-from telamon.state import ended_jobs, instances, restore_options
+from telamon.state import ended_jobs, instances, restore_options, restore_points
 from telamon.state.ended_jobs import Counted, Outcome
 from telamon.state.moments import from_seconds, to_seconds
 from telamon.state.tables import instance, restore_job
@@ -45,6 +45,7 @@ def insert(tx: Connection, new: RestoreJob) -> None:
                 documents_total=new.documents_total,
                 size_bytes_total=new.size_bytes_total,
                 namespaces_total=new.namespaces_total,
+                **restore_points.to_columns(new.point_in_time),
                 options=restore_options.to_json(new.options),
             )
         )
@@ -354,6 +355,7 @@ def restore_job_of(row: "Row[tuple[object, ...]]") -> RestoreJob:
         namespaces=row.namespaces,
         namespaces_total=row.namespaces_total,
         snapshot_finished_at=from_seconds(row.snapshot_finished_at),
+        point_in_time=restore_points.from_row(row),
         options=restore_options.from_json(row.options),
         cancel_requested_at=from_seconds(row.cancel_requested_at),
     )

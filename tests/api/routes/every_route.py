@@ -84,6 +84,8 @@ CASES = {
     "getRestoreJobDetails": Case(OWNERS),
     "cancelRestoreJob": Case(OWNERS, 400),  # it has ended
     "listRestoredNamespaces": Case(OWNERS),
+    "getContinuousBackup": Case(READERS),
+    "switchContinuousBackup": Case(OWNERS, body={"enabled": True}),
     "startRestoreJob": Case(OWNERS, 201, body={"snapshotId": SNAPSHOT_ID}),
     "startRepositoryJob": Case(ORG_OWNERS, 201, body={"kind": "prune"}),
     "listRepositoryJobs": Case(ORG_OWNERS),

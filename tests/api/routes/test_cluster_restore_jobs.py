@@ -120,13 +120,6 @@ async def test_an_unknown_target_is_an_unknown_cluster(
     assert told(answer) == (404, "CLUSTER_NOT_FOUND", ["nobody", GROUP])
 
 
-@pytest.mark.usefixtures("fixed")
-async def test_a_point_in_time_is_unsupported(client: httpx.AsyncClient, atlas: str) -> None:
-    answer = await client.post(jobs_at(atlas), json=wanted(deliveryType="pointInTime"))
-
-    assert told(answer)[:2] == (403, "FEATURE_UNSUPPORTED")
-
-
 async def test_a_finished_job_says_when(
     world: World, client: httpx.AsyncClient, fixed: Instance, atlas: str
 ) -> None:

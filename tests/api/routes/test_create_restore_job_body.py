@@ -213,19 +213,51 @@ async def test_a_target_group_id_of_another_shape_is_refused(
     assert told(answer) == (404, "INVALID_GROUP_ID", ["mine"])
 
 
-# What Telamon does not have yet
+# Points in time: what comes of them is in test_points_in_time.py
 
 
 @pytest.mark.parametrize(
-    "moment", [{"pointInTimeUTCSeconds": 1_772_000_000}, {"oplogTs": 1_772_000_000, "oplogInc": 1}]
+    "moment",
+    [
+        {},
+        {"oplogTs": 1_772_000_000},
+        {"oplogInc": 1},
+        {"pointInTimeUTCSeconds": 1_772_000_000, "oplogTs": 1_772_000_000, "oplogInc": 1},
+    ],
 )
-async def test_a_point_in_time_is_unsupported(
+async def test_a_moment_is_given_in_one_way(
     client: httpx.AsyncClient, atlas: str, moment: dict[str, int]
 ) -> None:
     body = {**without("snapshotId"), "deliveryType": "pointInTime", **moment}
     answer = await client.post(jobs_of(atlas), json=body)
 
-    assert told(answer) == (403, "FEATURE_UNSUPPORTED", ["deliveryType pointInTime"])
+    assert told(answer) == (400, "INVALID_PIT_RESTORE_TIME", [])
+
+
+@pytest.mark.parametrize(
+    "moment", [{"pointInTimeUTCSeconds": 1_199_145_599}, {"oplogTs": 1, "oplogInc": 1}]
+)
+async def test_a_moment_from_before_2008_is_refused(
+    client: httpx.AsyncClient, atlas: str, moment: dict[str, int]
+) -> None:
+    body = {**without("snapshotId"), "deliveryType": "pointInTime", **moment}
+    answer = await client.post(jobs_of(atlas), json=body)
+
+    assert told(answer) == (400, "INVALID_ATTRIBUTE", [next(iter(moment))])
+
+
+@pytest.mark.parametrize("missing", ["targetClusterName", "targetGroupId"])
+async def test_a_point_in_time_needs_a_target(
+    client: httpx.AsyncClient, atlas: str, missing: str
+) -> None:
+    body = {
+        **without(missing),
+        "deliveryType": "pointInTime",
+        "pointInTimeUTCSeconds": 1_772_000_000,
+    }
+    answer = await client.post(jobs_of(atlas), json=body)
+
+    assert told(answer) == (400, "MISSING_ATTRIBUTE", [missing])
 
 
 # What is no object

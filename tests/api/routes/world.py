@@ -32,6 +32,7 @@ from telamon.model.network import NetworkPermission
 from telamon.model.service_account import NewServiceAccount, client_id_of
 from telamon.operations.access import Access
 from telamon.operations.administration import administration
+from telamon.operations.continuous_backup import ContinuousBackup
 from telamon.operations.credentials import Credentials
 from telamon.operations.download_files import DownloadFiles
 from telamon.operations.drill_signing import DrillKey
@@ -144,6 +145,7 @@ class World:
                 db, queue, self.credentials, mongod=mongod, clock=clock, new_id=new_id
             ),
             snapshots=Snapshots(db, queue, clock=clock, new_id=new_id),
+            continuous_backup=ContinuousBackup(db, clock=clock),
             restore_jobs=RestoreJobs(db, queue, clock=clock, new_id=new_id),
             download_files=DownloadFiles(db, self.repository, link_key=LINK_KEY, clock=clock),
             drills=Drills(db, queue, public_key=DRILL_KEY.public, clock=clock, new_id=new_id),
