@@ -1,25 +1,40 @@
 """Restores to moments between snapshots: captured, folded and restored on real deployments."""
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from telamon.errors import PointInTimeUnreachable, RestoreFailed
 from telamon.model.manifest import ClusterTime
+from telamon.model.oplog import OplogSlice
 from telamon.model.restore_job import DeliveryType, RestoreStage
 from telamon.mongo.oplog import last_write
 from telamon.operations.oplog_capture import OplogCapture
 from telamon.operations.oplog_retention import OplogRetention
 from telamon.operations.points_in_time import way_to
+from telamon.operations.rescan import Rescan
+from telamon.operations.rescanned_oplogs import _chains, _Found
+from telamon.repository.check import Check
 from telamon.repository.oplog_slice import slice_key
 from telamon.repository.repository import Repository
 from telamon.state import oplog_tables, oplogs
 from tests.conftest import Mongod, drop_user_databases
 from tests.mongo import zoo
 from tests.mongo.memory import content
-from tests.operations.capturing import WORKER, capture_of, hire, make_continuous, windows, write
+from tests.operations.capturing import (
+    WORKER,
+    capture_of,
+    hire,
+    make_continuous,
+    wall_clock,
+    windows,
+    write,
+)
 from tests.operations.conftest import World
 from tests.operations.counters import Counters, require_bounds
 from tests.operations.crashes import CrashingSteps, plainly, twice
@@ -88,6 +103,10 @@ def test_the_bounds_hold(
     capture.pass_over(INSTANCE)
     plain = sorted(counters.written["plain"].times.values())
     paired = sorted(counters.written["paired"].times.values())
+    repository = Repository.open(taken.store)
+    report = Check(repository, random.Random(1)).run(read_data_percent=100)
+    assert (report.findings, report.notes) == ((), ())
+    assert report.oplog_slices >= 4
     for until in (plain[len(plain) // 3], paired[-3], paired[len(paired) // 2], plain[-1]):
         restore(taken, until)
         require_bounds(target.client, counters, until)
@@ -234,3 +253,57 @@ def test_old_slices_go_and_those_in_use_stay(
     write(source.client, 9)
     capture.pass_over(INSTANCE)
     assert len(list(repository.slices())) == 1
+
+
+def test_windows_are_found_again_in_the_repository(
+    taken: World, capture: OplogCapture, source: Mongod, target: Mongod
+) -> None:
+    """As after the loss of the database; what is captured goes on where it was."""
+    for number in range(3):
+        write(source.client, number)
+        capture.pass_over(INSTANCE)
+    before = windows(taken)
+    rows = taken.db.look(lambda tx: oplogs.slices(tx, INSTANCE))
+    for table in (oplog_tables.oplog_slice, oplog_tables.oplog_window, oplog_tables.oplog_capture):
+        taken.db.transact(partial(_empty, table))
+    repository = Repository.open(taken.store)
+
+    report = Rescan(taken.db, repository, clock=wall_clock).run()
+
+    assert (report.oplog_slices, report.damaged) == (len(rows), ())
+    assert taken.db.look(lambda tx: oplogs.slices(tx, INSTANCE)) == rows
+    (found,) = windows(taken)
+    assert (found.start, found.until) == (before[0].start, rows[-1].last)
+    write(source.client, 3)
+    until, expected = last_write(source.client), content(source.client)
+    capture.pass_over(INSTANCE)
+    assert len(windows(taken)) == 1
+    restore(taken, until)
+    assert content(target.client) == expected
+    assert Rescan(taken.db, repository, clock=wall_clock).run().oplog_slices == 0
+
+
+def _empty(table: sa.Table, tx: sa.Connection) -> None:
+    tx.execute(table.delete())
+
+
+def _found(after: int, first: int, last: int) -> _Found:
+    after_, first_, last_ = (ClusterTime(seconds=n, increment=0) for n in (after, first, last))
+    one = OplogSlice(instance_id=INSTANCE, after=after_, first=first_, last=last_)
+    return _Found(slice=one, stored_bytes=1, digest=b"")
+
+
+@pytest.mark.parametrize(
+    ("slices", "lengths"),
+    [
+        ([], []),
+        ([(1, 2, 3), (3, 5, 6)], [2]),
+        ([(1, 2, 3), (4, 5, 6)], [1, 1]),
+        ([(1, 2, 3), (1, 2, 5), (5, 6, 7)], [2]),
+        ([(1, 2, 5), (1, 3, 4), (5, 6, 7)], [2]),
+    ],
+)
+def test_slices_that_belong_together(
+    slices: list[tuple[int, int, int]], lengths: list[int]
+) -> None:
+    assert [len(chain) for chain in _chains([_found(*one) for one in slices])] == lengths

@@ -94,6 +94,8 @@ def print_rescan(report: "RescanReport") -> None:
         f"{count(len(report.snapshots), 'snapshot')} added to the catalogue, "
         f"{report.known_snapshots:,} known before"
     )
+    if report.oplog_slices:
+        print(f"{count(report.oplog_slices, 'oplog slice')} added to the catalogue")
     for sentence in report.damaged:
         print(f"damage: {sentence}")
 

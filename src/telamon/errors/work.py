@@ -40,10 +40,8 @@ class CatalogChanged(SnapshotFailed):
     """Collections or indexes changed under the snapshot; it can be tried again from its start."""
 
 
-class OplogGap(TelamonError):
+class OplogGap(SnapshotFailed):
     """What followed an entry of the oplog cannot be told any more; the parameter says why."""
-
-    detail = "%s"
 
 
 class RestoreFailed(TelamonError):

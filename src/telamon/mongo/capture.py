@@ -154,6 +154,12 @@ def _lost(client: Client, since: Position, seconds: float) -> str:
     )
 
 
+def digest_of_last(entries: bytes) -> bytes:
+    """Of entries one after the other: what tells the last of them, as in its ``Position``."""
+    *_, (start, end) = document_bounds(entries)
+    return _digest(entries[start:end])
+
+
 def _stretch(entries: bytes) -> Stretch:
     bounds = list(document_bounds(entries))
     last = entries[slice(*bounds[-1])]

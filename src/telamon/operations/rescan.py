@@ -19,6 +19,7 @@ from telamon.model.instance import Instance, InstanceKind, InstanceState
 from telamon.model.manifest import Manifest
 from telamon.model.snapshot import Snapshot, SnapshotStatus, SnapshotType
 from telamon.operations.instances import ATTACHED_PROVIDER, deployment_item_name
+from telamon.operations.rescanned_oplogs import RescannedOplogs
 from telamon.operations.snapshots import DEFAULT_RETENTION_DAYS
 from telamon.repository.repository import Repository
 from telamon.state import access, instances, snapshot_collections, snapshots
@@ -52,8 +53,10 @@ class RescanReport:
     """Ids."""
     known_snapshots: int
     """Those that had a row before."""
+    oplog_slices: int
+    """How many got a row."""
     damaged: tuple[str, ...]
-    """A sentence for each manifest that cannot be read."""
+    """A sentence for each manifest, and each oplog slice, that cannot be read."""
 
 
 class Rescan:
@@ -80,11 +83,15 @@ class Rescan:
             if self._add(organization, snapshot):
                 added.append(snapshot.id)
             progress(number + 1, len(found))
+        oplogs = RescannedOplogs(self._db, self._repository)
+        slices = oplogs.run()
+        self._damaged += oplogs.damaged
         return RescanReport(
             projects=tuple(self._projects),
             instances=tuple(self._instances),
             snapshots=tuple(added),
             known_snapshots=len(found) - len(added),
+            oplog_slices=slices,
             damaged=tuple(self._damaged),
         )
 
