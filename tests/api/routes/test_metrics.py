@@ -337,14 +337,14 @@ async def asked_by_a_scrape(world: World) -> list[str]:
 
 
 @pytest.mark.usefixtures("orders")
-async def test_a_scrape_is_one_transaction_of_six_statements_for_however_many_instances(
+async def test_a_scrape_is_one_transaction_of_seven_statements_for_however_many_instances(
     world: World,
 ) -> None:
     one = await asked_by_a_scrape(world)
     for number in range(3):
         world.add_instance(f"more{number}", instance_id=f"{number:024x}")
 
-    assert one == await asked_by_a_scrape(world) == ["BEGIN", *["SELECT"] * 6]
+    assert one == await asked_by_a_scrape(world) == ["BEGIN", *["SELECT"] * 7]
 
 
 @pytest.mark.usefixtures("orders")

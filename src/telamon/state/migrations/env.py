@@ -6,8 +6,8 @@ from telamon.state import drill_tables, oplog_tables, repository_tables
 from telamon.state.database import VERSION_TABLE
 from telamon.state.tables import metadata
 
-MODULES = (drill_tables, oplog_tables, repository_tables)
-"""Those that ``tables`` does not know, so that every table is known here."""
+# Each adds its tables to the metadata when it is imported.
+MODULES_OF_TABLES = (drill_tables, oplog_tables, repository_tables)
 
 context.configure(
     connection=context.config.attributes["connection"],
