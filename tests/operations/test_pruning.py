@@ -13,7 +13,7 @@ from telamon.jobs.records import JobRecords
 from telamon.operations import pruning as module
 from telamon.operations.pruning import Pruned, Pruning
 from telamon.state import instances as instance_rows
-from telamon.state import restore_jobs, schedule_runs
+from telamon.state import old_restore_jobs, restore_jobs, schedule_runs
 from telamon.state.database import Database
 from tests.operations.crashes import CrashingDatabase
 from tests.operations.ended import add_records, add_restore_jobs, count
@@ -126,7 +126,7 @@ def test_a_killed_pruning_has_done_whole_batches_and_the_next_does_the_rest(
 # Restore jobs
 
 
-def old_restore_jobs(scheduling: Scheduling, last: int) -> None:
+def add_old_restore_jobs(scheduling: Scheduling, last: int) -> None:
     """Of one instance, all ended and made at the same moment."""
     insert_instance(scheduling.db)
     insert_restore_job(scheduling.db)
@@ -140,7 +140,7 @@ def listed(scheduling: Scheduling, limit: int = 500) -> tuple[list[int], int]:
 
 
 def test_a_restore_job_can_be_read_for_a_year(scheduling: Scheduling, records: JobRecords) -> None:
-    old_restore_jobs(scheduling, 3)
+    add_old_restore_jobs(scheduling, 3)
     scheduling.clock.advance(days=365, seconds=-1)
     assert pruning(scheduling, records).prune().restore_jobs == 0
     assert listed(scheduling) == ([3, 2, 1], 3)
@@ -154,7 +154,7 @@ def test_a_restore_job_can_be_read_for_a_year(scheduling: Scheduling, records: J
 def test_numbers_go_on_where_they_were_after_all_are_gone(
     scheduling: Scheduling, records: JobRecords
 ) -> None:
-    old_restore_jobs(scheduling, 3)
+    add_old_restore_jobs(scheduling, 3)
     scheduling.clock.advance(days=365)
     pruning(scheduling, records).prune()
 
@@ -166,7 +166,7 @@ def test_numbers_go_on_where_they_were_after_all_are_gone(
 
 def test_a_kept_job_keeps_those_after_it(scheduling: Scheduling, records: JobRecords) -> None:
     """Numbers without gaps: the third is not over, so that the fourth and fifth stay with it."""
-    old_restore_jobs(scheduling, 5)
+    add_old_restore_jobs(scheduling, 5)
     third = f"{3:024}"
     scheduling.db.transact(
         lambda tx: tx.exec_driver_sql(
@@ -198,7 +198,7 @@ def test_one_that_has_not_ended_is_never_forgotten(
 def test_restore_jobs_go_in_batches_and_their_bounds_move_with_each(
     scheduling: Scheduling, records: JobRecords, few: int
 ) -> None:
-    old_restore_jobs(scheduling, 10)
+    add_old_restore_jobs(scheduling, 10)
     insert_instance(scheduling.db, id=SECOND_INSTANCE, name="Second")
     scheduling.clock.advance(days=365)
     crashing = CrashingDatabase(scheduling.db, at=2, after=True)
@@ -217,7 +217,7 @@ def test_restore_jobs_go_in_batches_and_their_bounds_move_with_each(
 def test_a_crash_at_any_transaction_leaves_pages_without_gaps(
     scheduling: Scheduling, records: JobRecords, few: int, after: bool
 ) -> None:
-    old_restore_jobs(scheduling, 10)
+    add_old_restore_jobs(scheduling, 10)
     scheduling.clock.advance(days=365)
     for at in range(1, 8):
         try:
@@ -245,7 +245,7 @@ def test_what_goes_is_the_longest_run_of_old_ones_from_the_first(
 
     def work(tx: sa.Connection) -> None:
         scheduling_db_rows(tx, over)
-        went = restore_jobs.prune(tx, INSTANCE, NOW, limit=limit)
+        went = old_restore_jobs.prune(tx, INSTANCE, NOW, limit=limit)
         page = restore_jobs.page(tx, INSTANCE, limit=50, offset=0)
         assert page.total == len(page.items)
         seen.append((went, [job.sequence for job in page.items]))

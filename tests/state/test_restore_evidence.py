@@ -6,7 +6,7 @@ import pytest
 
 from telamon.model.manifest import CollectionKind, Namespace
 from telamon.model.restore_evidence import NamespaceEvidence, SkippedIndex
-from telamon.state import restore_evidence, restore_jobs
+from telamon.state import old_restore_jobs, restore_evidence, restore_jobs
 from telamon.state.database import Database
 from tests.state.samples import INSTANCE, JOB, NOW, insert_instance, insert_restore_job
 
@@ -66,6 +66,6 @@ def test_it_goes_with_its_job(db: Database) -> None:
     put(db, ORDERS)
     db.transact(lambda tx: restore_jobs.finish(tx, JOB, at=NOW))
 
-    assert db.transact(lambda tx: restore_jobs.prune(tx, INSTANCE, NOW, limit=9)) == 1
+    assert db.transact(lambda tx: old_restore_jobs.prune(tx, INSTANCE, NOW, limit=9)) == 1
 
     assert listed(db) == ()

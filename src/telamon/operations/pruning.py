@@ -15,8 +15,8 @@ from telamon.operations.restore_jobs import RECORD_KEPT_DAYS
 from telamon.state import (
     collection_restore_jobs,
     drills,
+    old_restore_jobs,
     repository_jobs,
-    restore_jobs,
     schedule_runs,
 )
 from telamon.state.database import Database
@@ -54,7 +54,7 @@ class Pruning:
             restore_jobs=sum(
                 _all(partial(self._forget_restores, each, prune))
                 for each in self._owners()
-                for prune in (restore_jobs.prune, collection_restore_jobs.prune)
+                for prune in (old_restore_jobs.prune, collection_restore_jobs.prune)
             ),
             schedule_runs=_all(self._forget_runs),
             repository_jobs=_all(self._forget_repository_jobs),
@@ -73,7 +73,7 @@ class Pruning:
         return self._db.look(
             lambda tx: tuple(
                 {
-                    *restore_jobs.owners_of_old(tx, before),
+                    *old_restore_jobs.owners_of_old(tx, before),
                     *collection_restore_jobs.owners_of_old(tx, before),
                 }
             )
