@@ -145,6 +145,7 @@ GOALS: list[Goal] = [
     *_for(Thing.PREPARED, Figure.WALL, Thing.DUMP, dict.fromkeys("ABC")),
     *_for(Thing.FIRST, Figure.MEMORY, None, _all(_MOST_MEMORY_MB)),
     *_for(Thing.RANDOM_SET, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB}),
+    *_for(Thing.RESTORE, Figure.WALL, Thing.INSERT, {"A": 1.1, "B": 1.1}),
     *_for(Thing.RESTORE, Figure.MEMORY, None, {"A": _MOST_MEMORY_MB, "B": _MOST_MEMORY_MB}),
     *_for(Thing.DOWNLOAD, Figure.MEMORY, None, _all(_MOST_MEMORY_MB)),
     *_for(Thing.JOB_PAGE, Figure.SPEED, Thing.EMPTY_ANSWER, {SQLITE: 0.35, POSTGRESQL: None}),

@@ -12,6 +12,7 @@ import resource
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,15 @@ from benchmarks.bare_socket import BareSocket
 from benchmarks.datasets import DATA_SETS, DATABASE, load
 from benchmarks.take import drop, take
 from telamon.blobs.local import LocalBlobStore
+from telamon.model.manifest import StoredCollection
+from telamon.model.restore_options import IndexFailures
+from telamon.mongo import indexes
 from telamon.mongo.archive import checksum
 from telamon.mongo.buffers import keep_large_buffers
-from telamon.mongo.connect import connected
-from telamon.mongo.fill import Source
+from telamon.mongo.connect import Client, connected
+from telamon.mongo.create import create
+from telamon.mongo.fill import Filler, Source
+from telamon.mongo.parallel import Stop, run_all
 from telamon.mongo.restore import Restore
 from telamon.repository.keys import RepositorySecret, SecretKind
 from telamon.repository.repository import Repository
@@ -41,6 +47,7 @@ def main() -> None:
         "create": create_repository,
         "snapshot": snapshot,
         "restore": restore,
+        "insert": insert,
         "prepare": prepare_download,
         "download": download,
     }
@@ -112,19 +119,49 @@ def restore(chosen: argparse.Namespace) -> dict[str, Any]:
             client,
             job_id=_NOBODY,
             sources=[
-                Source(
-                    spec=stored.spec,
-                    documents=stored.documents,
-                    size_bytes=stored.size_bytes,
-                    read=partial(repository.documents, stored),
+                replace(
+                    _source(repository, stored), verifier=partial(repository.content_check, stored)
                 )
                 for stored in manifest.collections
             ],
-            progress=lambda _documents, _size_bytes, _namespaces: None,
+            progress=_unnoticed,
         )
         work.load()
         work.swap()
     return {"bytes": manifest.size_bytes}
+
+
+def insert(chosen: argparse.Namespace) -> dict[str, Any]:
+    """As ``restore`` without shadows, hashes, marks and the swap: into an empty deployment, at once."""
+    repository = _open(chosen)
+    manifest = repository.manifest(chosen.snapshot)
+    stop = Stop()
+    with connected(chosen.uri) as client, Filler(_unnoticed, parallel=2, stop=stop) as filler:
+        sources = [_source(repository, stored) for stored in manifest.collections]
+        tasks = [partial(_insert, client, filler, source) for source in sources]
+        run_all(tasks, parallel=2, stop=stop)
+    return {"bytes": manifest.size_bytes}
+
+
+def _insert(client: Client, filler: Filler, source: Source) -> None:
+    spec = source.spec
+    commands, name = client[spec.namespace.database], spec.namespace.name
+    create(commands, name, spec)
+    filler.fill(commands, name, source)
+    wanted = indexes.secondary(spec)
+    indexes.build(commands, name, spec, wanted, failures=IndexFailures.FAIL)
+
+
+def _source(repository: Repository, stored: StoredCollection) -> Source:
+    return Source(
+        spec=stored.spec,
+        documents=stored.documents,
+        size_bytes=stored.size_bytes,
+        read=partial(repository.documents, stored),
+    )
+
+
+def _unnoticed(_documents: int, _size_bytes: int, _namespaces: int) -> None: ...
 
 
 def prepare_download(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class Thing(StrEnum):
     DELETED = "second snapshot, 0.5 % deleted at random"
     MONGORESTORE = "mongorestore --archive --gzip -j 4, 4 workers"
     RESTORE = "restore, Telamon"
+    INSERT = "the same without shadows and verification"
     PREPARED = "download, prepared"
     DOWNLOAD = "download, fetched by curl, dropped"
     FIRST_BYTE = "download, until its first byte"

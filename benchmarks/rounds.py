@@ -117,7 +117,10 @@ class Rounds:
     def _restore(self) -> None:
         if Group.RESTORE not in self._groups:
             return
-        runs: dict[Thing, Run] = {Thing.RESTORE: self._restore_telamon}
+        runs: dict[Thing, Run] = {
+            Thing.RESTORE: lambda: self._restore_telamon("restore"),
+            Thing.INSERT: lambda: self._restore_telamon("insert"),
+        }
         if self._peers.restore is not None and self._archive.exists():
             runs[Thing.MONGORESTORE] = self._restore_peer
         self._by_turns(runs)
@@ -200,10 +203,10 @@ class Rounds:
         dump = self._peers.dump_command(self._source.uri)
         return run_pipe([dump, self._peers.zstd], self._root / "archive.zst")
 
-    def _restore_telamon(self) -> Sample:
+    def _restore_telamon(self, job: str) -> Sample:
         self._target.clear()
         sample, _ = run_job(
-            *("restore", "--uri", self._target.uri, "--store", str(self._store)),
+            *(job, "--uri", self._target.uri, "--store", str(self._store)),
             *("--snapshot", self._snapshot),
         )
         self._require_equal("Telamon")
