@@ -10,8 +10,9 @@ from pymongo import IndexModel, MongoClient
 from pymongo.errors import OperationFailure
 
 from telamon.errors import RestoreFailed
-from telamon.model.manifest import ClusterTime
+from telamon.model.manifest import ClusterTime, CollectionKind, CollectionSpec, Namespace
 from telamon.mongo.connect import Client
+from telamon.mongo.fill import Rest, Source
 from telamon.mongo.fold import Fold
 from tests.conftest import Mongod
 from tests.mongo import zoo
@@ -19,6 +20,7 @@ from tests.mongo.folding import assert_folds, assert_same, captured, run, source
 from tests.mongo.memory import take
 from tests.mongo.trouble import fill_source
 
+NOTHING = Rest(documents=0, size_bytes=0, read=lambda: iter(()))
 _DAY = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -338,3 +340,22 @@ def test_a_moment_counts_the_entries_at_it() -> None:
     with Fold([], since=ClusterTime(seconds=1, increment=0)) as fold:
         fold.apply([CREATED, INSERTED], until=ClusterTime(seconds=3, increment=1))
         assert fold.sources()[0].documents == 1
+
+
+def test_what_was_not_written_to_can_be_proven_as_before() -> None:
+    spec = CollectionSpec(
+        namespace=Namespace("d", "kept"),
+        kind=CollectionKind.COLLECTION,
+        options=bson.encode({}),
+        indexes=(),
+        uuid=b"k" * 16,
+    )
+    base = Source(
+        spec=spec, documents=0, size_bytes=0, read=lambda: iter(()), rest=lambda _bytes: NOTHING
+    )
+    with Fold([base], since=ClusterTime(seconds=1, increment=0)) as fold:
+        fold.apply([CREATED, INSERTED], until=ClusterTime(seconds=9, increment=0))
+        written, kept = fold.sources()
+
+    assert (kept.spec, kept.rest) == (spec, base.rest)
+    assert (written.documents, written.rest) == (1, None)

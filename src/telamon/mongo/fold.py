@@ -5,6 +5,7 @@ what comes out is restored like a snapshot.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -112,6 +113,8 @@ class Fold:
         if spec.uuid is None:  # a view
             return Source(spec=spec, documents=0, size_bytes=0, read=lambda: iter(()))
         base = self._base.get(spec.uuid)
+        if base is not None and not self._documents.is_touched(spec.uuid):
+            return replace(base, spec=spec)  # its documents can be proven, and gone on with
         more, size_bytes = self._documents.growth(spec.uuid)
         documents = more
         if base is not None:

@@ -114,6 +114,10 @@ class FoldedDocuments:
         else:
             self._db.execute("UPDATE folded SET base = ? WHERE sequence = ?", (_GONE, sequence))
 
+    def is_touched(self, uuid: bytes) -> bool:
+        """Whether anything was written to the collection."""
+        return uuid in self._numbers
+
     def growth(self, uuid: bytes) -> tuple[int, int]:
         """How many more documents a collection has than in the snapshot, and bytes of known ones."""
         number = self._numbers.get(uuid)
