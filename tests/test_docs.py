@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> N
             elif command == "telamon drill shop":
                 ids[DRILL_IN_DOCUMENTS] = output.split()[0]
 
-    assert ran == ["echo", *["telamon"] * 6, "curl", *["telamon"] * 18, "curl", "curl"]
+    assert Counter(ran) == {"echo": 1, "telamon": 21, "curl": 5}
 
 
 def test_what_the_page_says_of_postgresql_and_fleets_are_commands_of_the_fleets_tests() -> None:

@@ -236,6 +236,7 @@ def test_damage_is_told_to_programs(place: Place, taken: tuple[Manifest, Manifes
         "chunks",
         "findings",
         "notes",
+        "oplogSlices",
         "packs",
         "readBytes",
         "snapshots",

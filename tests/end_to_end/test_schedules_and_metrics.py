@@ -144,7 +144,15 @@ def test_every_measured_name_is_in_the_operations_page_and_no_secret_is(
         sample.name for family in text_string_to_metric_families(page) for sample in family.samples
     }
     documented = set(re.findall(r"^\| `(telamon_\w+)` \|", OPERATIONS.read_text(), re.MULTILINE))
-    idle = {"telamon_jobs", "telamon_oldest_job_seconds", "telamon_schedule_lag_seconds"}
+    idle = {
+        "telamon_jobs",
+        "telamon_oldest_job_seconds",
+        "telamon_oplog_lag_seconds",
+        "telamon_repository_checked_timestamp_seconds",
+        "telamon_repository_findings",
+        "telamon_schedule_lag_seconds",
+        "telamon_seconds_since_good_drill",
+    }
     assert names | idle == documented
     for secret in (own_server.key["privateKey"], own_server.key["publicKey"], "mongodb://"):
         assert secret not in page

@@ -29,6 +29,7 @@ from telamon.state.sealing import Sealer
 from tests.operations import (
     test_delete_snapshot,
     test_prepare_download,
+    test_run_drill,
     test_run_restore,
     test_take_snapshot,
 )
@@ -53,6 +54,11 @@ ELSEWHERE: dict[JobKind, tuple[Callable[..., None], ...]] = {
         test_delete_snapshot.test_deleting_twice_ends_as_deleting_once,
         test_delete_snapshot.test_a_crash_at_any_point_of_its_step_is_made_up_for,
         test_delete_snapshot.test_a_crash_at_its_transaction_is_made_up_for,
+    ),
+    JobKind.DRILL: (
+        test_run_drill.test_a_drill_of_the_zoo_passes,
+        test_run_drill.test_what_a_worker_that_was_killed_left_is_taken_away_by_the_next_attempt,
+        test_run_drill.test_a_drill_that_has_ended_is_not_done_again,
     ),
     JobKind.PREPARE_DOWNLOAD: (
         test_prepare_download.test_it_keeps_the_checksum_of_every_collection,

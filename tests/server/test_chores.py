@@ -12,7 +12,7 @@ from telamon.server.state import prepared_state
 REPOSITORY = ["ask_for_repository_jobs"]
 ALWAYS = ["measure_repository", "prune_records"]
 SCHEDULES = ["take_scheduled_snapshots", "try_failed_snapshots_again"]
-RETENTION = ["delete_expired_snapshots"]
+RETENTION = ["delete_expired_snapshots", "delete_old_oplog"]
 
 
 @pytest.mark.parametrize(

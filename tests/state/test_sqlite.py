@@ -43,12 +43,19 @@ def test_the_migrated_indexes_are_those_of_the_tables(db: Database, tmp_path: Pa
 
     assert indexes[0] == indexes[1]
     assert [row[1] for row in indexes[0]] == [
+        "drill_age",
+        "drill_order",
+        "drill_outcome",
+        "drill_running",
         "instance_name",
         "ix_access_token_expires_at",
         "ix_access_token_secret_id",
         "ix_digest_use_expires_at",
         "ix_service_account_org_id",
         "ix_service_account_secret_service_account_id",
+        "repository_job_age",
+        "repository_job_due",
+        "repository_job_unfinished",
         "restore_job_order",
         "restore_job_running",
         "restore_job_snapshot",

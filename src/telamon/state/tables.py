@@ -249,6 +249,7 @@ schedule_run = sa.Table(
     sa.Column("noted_at", sa.BigInteger, nullable=False),
     sa.Column("snapshot_id", _ID),
     sa.Column("skipped", sa.Text),  # why there is no snapshot
+    sa.Column("tries", sa.Integer, nullable=False, server_default="1"),  # of the snapshot
     sa.Index("schedule_run_age", "due_at"),
 )
 
