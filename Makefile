@@ -38,7 +38,7 @@ serve: install  ## a server on ./telamon-data
 
 T ?= tests
 test: install  ## every test; T=path for some
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q $(T)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -q $(T)
 
 check: install  ## format, lint, types, layers
 	$(BIN)/ruff format --check --quiet src tests tools benchmarks

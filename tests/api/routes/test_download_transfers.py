@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Scope
 from telamon.api import downloads
 from telamon.model.instance import Instance
 from tests.api.routes.downloads import Link, add_download, link_to, prepare, store_snapshot
-from tests.api.routes.world import World
+from tests.api.routes.world import SNAPSHOT_ID, World
 from tests.repository.samples import flip, keys, replace_blob
 
 AT_ONCE = 20
@@ -112,8 +112,11 @@ async def test_a_chunk_that_is_harmed_breaks_the_file_off(world: World, link: Li
     """What was sent is right, and less than was promised: no client takes it for the whole."""
     whole = (await link.get()).content
     store = world.repository.store
-    (pack,) = keys(store, "packs/")
-    replace_blob(store, pack, flip(store.get(pack), 2_000_000))
+    collections = world.repository.manifest(SNAPSHOT_ID).collections
+    last = next(chunk for stored in reversed(collections) for chunk in reversed(stored.chunks))
+    world.repository.index.refresh()
+    place = world.repository.index.locate(last.chunk_id)
+    replace_blob(store, place.pack_key, flip(store.get(place.pack_key), place.offset + 100))
 
     peer = await fetch(world.app(), link, Peer())
 
