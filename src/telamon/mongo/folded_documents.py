@@ -5,9 +5,9 @@ end, in the order of the inserts. So is the order of the server's own records.
 """
 
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -17,6 +17,7 @@ from telamon.errors import RestoreFailed
 from telamon.mongo.elements import MalformedBson, document_bounds, id_element
 from telamon.mongo.id_filter import IdFilter
 from telamon.mongo.oplog_diff import UnknownDiff, apply_diff
+from telamon.mongo.scratch import in_pieces, open_scratch
 
 # ``base`` is what becomes of the snapshot's document: 0 there is none, 1 it is changed in its place,
 # 2 it goes. What comes instead is ``document``, or, for a change in place without one, what the
@@ -44,7 +45,6 @@ CREATE TABLE diff (number INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, bytes 
 CREATE INDEX diff_order ON diff (sequence, number);
 """
 _AT_ONCE = 10_000
-_PIECE_BYTES = 4 * 1024 * 1024
 
 
 class FoldedDocuments:
@@ -55,11 +55,7 @@ class FoldedDocuments:
 
     def __init__(self, scratch: Path | None = None) -> None:
         """The file is in the directory ``scratch``, by default where temporary files are."""
-        with tempfile.TemporaryDirectory(prefix="telamon-folded-", dir=scratch) as folder:
-            path = Path(folder) / "folded.db"
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.executescript(_SCHEMA)
-            # It holds users' documents, and nobody else is to open it: its name goes now.
+        self._db = open_scratch("telamon-folded-", _SCHEMA, scratch)
         self._lock = Lock()
         self._numbers: dict[bytes, int] = {}
         self._pending = 0
@@ -163,7 +159,7 @@ class FoldedDocuments:
             raise RestoreFailed(
                 f"The oplog changes {expected} documents of the snapshot, which has {met} of them."
             )
-        yield from self._inserted(number)
+        yield from in_pieces(partial(self._inserted_after, number), self._lock)
 
     def _find(self, uuid: bytes, id_: bytes) -> tuple[int | None, int, bytes | None]:
         """Sequence number, what becomes of the snapshot's document, and what is there now."""
@@ -238,21 +234,6 @@ class FoldedDocuments:
             for (diff,) in diffs:
                 document = apply_diff(document, diff)
         return document
-
-    def _inserted(self, number: int) -> Iterator[bytes]:
-        last = 0
-        while True:
-            pieces: list[bytes] = []
-            size_bytes = 0
-            with self._lock, closing(self._inserted_after(number, last)) as rows:
-                for last, document in rows:  # noqa: B007  # the next page begins behind it
-                    pieces.append(document)
-                    size_bytes += len(document)
-                    if size_bytes >= _PIECE_BYTES:
-                        break
-            if not pieces:
-                return
-            yield b"".join(pieces)
 
     def _inserted_after(self, number: int, position: int) -> sqlite3.Cursor:
         return self._db.execute(

@@ -4,9 +4,9 @@ On disk, in a file of this snapshot's own: there may be more than memory holds.
 """
 
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Self
 from telamon.model.manifest import ClusterTime
 from telamon.mongo.elements import document_bounds, id_element
 from telamon.mongo.id_filter import IdFilter
+from telamon.mongo.scratch import in_pieces, open_scratch
 
 Key = tuple[bytes, bytes]
 """UUID of a collection, and the whole ``_id`` element of a document in it."""
@@ -45,11 +46,7 @@ class Touched:
 
     def __init__(self, scratch: Path | None = None) -> None:
         """The file is in the directory ``scratch``, by default where temporary files are."""
-        with tempfile.TemporaryDirectory(prefix="telamon-touched-", dir=scratch) as folder:
-            path = Path(folder) / "touched.db"
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.executescript(_SCHEMA)
-            # It holds users' documents, and nobody else is to open it: its name goes now.
+        self._db = open_scratch("telamon-touched-", _SCHEMA, scratch)
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -140,7 +137,7 @@ class Touched:
         candidates = self._candidates(uuid)
         for buffer in buffers:
             yield from self._changed(uuid, candidates, buffer)
-        yield from self._unplaced(uuid)
+        yield from in_pieces(partial(self._unplaced_after, uuid), self._lock)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -208,21 +205,6 @@ class Touched:
             for (id_,) in self._db.execute("SELECT id FROM touched WHERE uuid = ?", (uuid,)):
                 candidates.add(id_)
         return candidates
-
-    def _unplaced(self, uuid: bytes) -> Iterator[bytes]:
-        last = 0
-        while True:
-            pieces: list[bytes] = []
-            size_bytes = 0
-            with self._lock, closing(self._unplaced_after(uuid, last)) as rows:
-                for last, document in rows:  # noqa: B007  # the next page begins behind it
-                    pieces.append(document)
-                    size_bytes += len(document)
-                    if size_bytes >= _PIECE_BYTES:
-                        break
-            if not pieces:
-                return
-            yield b"".join(pieces)
 
     def _unplaced_after(self, uuid: bytes, sequence: int) -> sqlite3.Cursor:
         return self._db.execute(
