@@ -151,6 +151,9 @@ def maker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 on_postgresql = pytest.mark.parametrize("maker", ["postgresql"], indirect=True, scope="session")
 """For a test, among those that run on both, that is about several workers or writers at once."""
 
+on_sqlite = pytest.mark.parametrize("maker", ["sqlite"], indirect=True, scope="session")
+"""For one that is about a deployment and takes long: what the database is does not matter to it."""
+
 
 def find_postgres() -> Path | None:
     """The directory of ``initdb`` and ``postgres``."""

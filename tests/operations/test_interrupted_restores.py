@@ -16,13 +16,14 @@ from telamon.operations.run_restore import RunRestore
 from telamon.repository.repository import Repository
 from tests.blobs.faulty import WrappedStore
 from tests.conftest import Mongod
+from tests.databases import on_sqlite
 from tests.mongo.memory import content
 from tests.operations.conftest import World
 from tests.operations.crashes import CrashingSteps, fill, hashes, plainly
 from tests.repository.wrapped_stores import CrashError
 from tests.state.samples import JOB, SECOND_INSTANCE, SNAPSHOT, clock
 
-pytestmark = pytest.mark.parametrize("maker", ["sqlite"], indirect=True, scope="session")
+pytestmark = on_sqlite
 
 POINTS = 7  # of the steps load and swap, and before discard
 

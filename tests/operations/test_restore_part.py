@@ -12,6 +12,7 @@ from telamon.model.restore_options import RestoreOptions
 from telamon.model.selection import Existing, IndexStrategy, Selection
 from telamon.operations.selecting import amounts_of, collections_of
 from tests.conftest import Mongod, drop_user_databases
+from tests.databases import on_sqlite
 from tests.operations.conftest import World
 from tests.operations.crashes import CrashingSteps, fill, hashes, plainly, twice
 from tests.repository.wrapped_stores import CrashError
@@ -166,6 +167,7 @@ def ask_again(world: World, target: Mongod) -> None:
     ask(world, "shop", "only_source", existing=Existing.RENAME, query='{"_id": {"$ne": 7}}')
 
 
+@on_sqlite
 def test_a_crash_at_any_point_of_any_step_is_made_up_for(
     asked: World, source: Mongod, target: Mongod
 ) -> None:

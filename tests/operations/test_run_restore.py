@@ -19,6 +19,7 @@ from telamon.operations.run_restore import RunRestore
 from telamon.repository.repository import Repository
 from telamon.state import restore_evidence, restore_jobs
 from tests.conftest import Mongod, drop_user_databases
+from tests.databases import on_sqlite
 from tests.operations.conftest import World
 from tests.operations.crashes import (
     CrashingDatabase,
@@ -119,6 +120,7 @@ def ask_again(world: World, target: Mongod) -> None:
     world.ask_for_restore()
 
 
+@on_sqlite
 def test_a_crash_at_any_point_of_any_step_is_made_up_for(
     asked: World, source: Mongod, target: Mongod
 ) -> None:
@@ -195,6 +197,7 @@ def run_to_failure(handler: RunRestore, steps: Steps) -> str:
     return str(caught.value.message)
 
 
+@on_sqlite
 def test_after_three_crashes_without_progress_it_fails_and_takes_its_shadows_away(
     asked: World, target: Mongod
 ) -> None:

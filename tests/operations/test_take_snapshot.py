@@ -13,6 +13,7 @@ from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
 from telamon.state import snapshot_collections, snapshots
 from tests.conftest import Mongod
+from tests.databases import on_sqlite
 from tests.operations.conftest import World
 from tests.operations.crashes import (
     CrashingDatabase,
@@ -126,6 +127,7 @@ def test_a_crash_at_any_transaction_is_made_up_for(asked: World, after: bool) ->
     assert at == 3
 
 
+@on_sqlite
 @pytest.mark.parametrize("after", [False, True])
 def test_a_crash_at_any_write_to_the_repository_is_made_up_for(asked: World, after: bool) -> None:
     for at in itertools.count(1):
