@@ -17,10 +17,13 @@ from telamon.state import restore_jobs
 from telamon.state.database import Database, Work
 from telamon.state.tables import instance
 from tests.conftest import Mongod
+from tests.databases import on_sqlite
 from tests.operations.conftest import World
 from tests.operations.crashes import fill, hashes, plainly
 from tests.repository.wrapped_stores import CrashError
 from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT, clock
+
+pytestmark = on_sqlite
 
 T = TypeVar("T")
 

@@ -15,9 +15,12 @@ from telamon.mongo.connect import open_client
 from telamon.operations.instances import CreateInstance, DeleteInstance
 from telamon.operations.managed_instances import ManagedInstances
 from telamon.state import instances
+from tests.databases import on_sqlite
 from tests.operations.conftest import World
 from tests.operations.crashes import plainly, twice
 from tests.state.samples import INSTANCE, NOW, SECOND_INSTANCE, clock, instance
+
+pytestmark = on_sqlite
 
 
 def insert(world: World, instance_id: str, name: str, state: InstanceState) -> None:

@@ -14,9 +14,12 @@ from telamon.repository.repository import Repository
 from telamon.state import restore_jobs, workers
 from telamon.state.workers import LivingWorker
 from tests.conftest import Mongod
+from tests.databases import on_sqlite
 from tests.operations.conftest import World
 from tests.operations.crashes import fill, hashes, plainly
 from tests.state.samples import JOB, SECOND_INSTANCE, SNAPSHOT, clock
+
+pytestmark = on_sqlite
 
 
 class Confirming:

@@ -36,7 +36,7 @@ from telamon.state.database import Database
 from telamon.state.sealing import Sealer
 from telamon.state.tables import metadata
 from tests.conftest import Mongod
-from tests.databases import Maker, opened, templates
+from tests.databases import Maker, on_sqlite, opened, templates
 from tests.places import Place
 from tests.repository.samples import counting_bytes, flip, manifest, replace_blob
 from tests.state.samples import (
@@ -50,6 +50,8 @@ from tests.state.samples import (
     insert_instance,
     insert_snapshot,
 )
+
+pytestmark = on_sqlite
 
 ORG = "65f0000000000000000000f1"
 FIRST = "65f0000000000000000000d1"

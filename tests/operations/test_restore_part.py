@@ -18,6 +18,8 @@ from tests.operations.crashes import CrashingSteps, fill, hashes, plainly, twice
 from tests.repository.wrapped_stores import CrashError
 from tests.state.samples import JOB, SECOND_INSTANCE, SNAPSHOT, insert_restore_job
 
+pytestmark = on_sqlite
+
 
 @pytest.fixture
 def asked(world: World, source: Mongod, target: Mongod) -> World:
@@ -167,7 +169,6 @@ def ask_again(world: World, target: Mongod) -> None:
     ask(world, "shop", "only_source", existing=Existing.RENAME, query='{"_id": {"$ne": 7}}')
 
 
-@on_sqlite
 def test_a_crash_at_any_point_of_any_step_is_made_up_for(
     asked: World, source: Mongod, target: Mongod
 ) -> None:

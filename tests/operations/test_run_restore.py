@@ -32,6 +32,8 @@ from tests.operations.crashes import (
 from tests.repository.wrapped_stores import CrashError
 from tests.state.samples import JOB, NOW, SECOND_INSTANCE, SNAPSHOT, clock, insert_restore_job
 
+pytestmark = on_sqlite
+
 T = TypeVar("T")
 DOCUMENTS = 321  # what ``fill`` puts in
 UNTOUCHED = " The target's own data is as it was."
@@ -120,7 +122,6 @@ def ask_again(world: World, target: Mongod) -> None:
     world.ask_for_restore()
 
 
-@on_sqlite
 def test_a_crash_at_any_point_of_any_step_is_made_up_for(
     asked: World, source: Mongod, target: Mongod
 ) -> None:
@@ -197,7 +198,6 @@ def run_to_failure(handler: RunRestore, steps: Steps) -> str:
     return str(caught.value.message)
 
 
-@on_sqlite
 def test_after_three_crashes_without_progress_it_fails_and_takes_its_shadows_away(
     asked: World, target: Mongod
 ) -> None:

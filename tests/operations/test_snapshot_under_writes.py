@@ -13,11 +13,14 @@ from telamon.mongo.oplog import last_write
 from telamon.operations.snapshots import TakeSnapshot
 from telamon.repository.repository import Repository
 from tests.conftest import Mongod
+from tests.databases import on_sqlite
 from tests.mongo.history import COUNT, fill_all, forget_history, many_writes
 from tests.mongo.meddler import fill
 from tests.operations.conftest import World
 from tests.operations.crashes import plainly
 from tests.state.samples import NOW, SNAPSHOT
+
+pytestmark = on_sqlite
 
 Deed = Callable[[Client], object]
 

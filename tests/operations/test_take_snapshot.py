@@ -25,6 +25,8 @@ from tests.operations.crashes import (
 from tests.repository.wrapped_stores import CrashError, CrashingStore, FullStore
 from tests.state.samples import INSTANCE, NOW, SNAPSHOT, insert_snapshot
 
+pytestmark = on_sqlite
+
 SECOND_SNAPSHOT = "65f0000000000000000000d1"
 DOCUMENTS = 321  # what ``fill`` puts in
 
@@ -127,7 +129,6 @@ def test_a_crash_at_any_transaction_is_made_up_for(asked: World, after: bool) ->
     assert at == 3
 
 
-@on_sqlite
 @pytest.mark.parametrize("after", [False, True])
 def test_a_crash_at_any_write_to_the_repository_is_made_up_for(asked: World, after: bool) -> None:
     for at in itertools.count(1):
