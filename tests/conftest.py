@@ -1,5 +1,6 @@
 """Real servers for the tests: one mongod per test process, cleaned between tests."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,31 @@ from tests.end_to_end.harness import Server
 
 __all__ = ["maker", "postgres"]  # fixtures
 
+_TESTS_BETWEEN_FREEZES = 250
 PASSWORDS = Passwords(telamon="a very secret word", owner="another: @secret/word")
 SYSTEM_DATABASES = {"admin", "config", "local"}
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay to the end: they are not to be looked through for garbage again and again."""
+    _freeze()
+
+
+def pytest_runtest_logfinish() -> None:
+    _freeze.tests += 1
+    if _freeze.tests % _TESTS_BETWEEN_FREEZES == 0:
+        _freeze()
+
+
+class _Freeze:
+    tests = 0
+
+    def __call__(self) -> None:
+        gc.collect()
+        gc.freeze()
+
+
+_freeze = _Freeze()
 
 
 @dataclass(frozen=True)
