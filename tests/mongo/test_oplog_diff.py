@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 import pytest
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telamon.mongo.elements import MalformedBson
-from telamon.mongo.line import RAW
 from telamon.mongo.oplog_diff import UnknownDiff, apply_diff
 from tests.conftest import Mongod
 from tests.mongo import zoo
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
 
 NAMES = st.sampled_from(["a", "b", "c", "long", "0", "1", "ünï", "s", "u", "i", "d", "l"])
+RAW = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+"""There are dates that Python has not."""
 LEAVES = st.one_of(
     st.integers(-3, 3),
     st.text("xy", max_size=3),
