@@ -12,9 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import zstandard
-from blake3 import blake3
 
-from telamon.errors import IntegrityError, UnknownFormat
 from telamon.model.manifest import (
     ChunkRef,
     ClusterTime,
@@ -26,13 +24,10 @@ from telamon.model.manifest import (
     StoredCollection,
 )
 from telamon.repository.cipher import Cipher
+from telamon.repository.frame import Frame, damaged
 
 MANIFEST_PREFIX = "snapshots/"
-_PLAIN = 1
-_ENCRYPTED = 2
-_MAGIC = b"TLMNSNAP"
-_FRAME = struct.Struct("<8sI32s")
-_FRAME_FACTS = struct.Struct("<8sI")
+_FRAME = Frame(b"TLMNSNAP")
 _CHUNK = struct.Struct("<32sII")
 _START = struct.Struct("<Q")
 _ZSTD_LEVEL = 3
@@ -49,11 +44,7 @@ def encode_manifest(manifest: Manifest, cipher: Cipher | None = None) -> bytes:
         raise ValueError("A snapshot's time needs a time zone.")
     text = json.dumps(_manifest_members(manifest), sort_keys=True, ensure_ascii=False)
     payload = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(text.encode())
-    version = _PLAIN
-    if cipher is not None:
-        payload = cipher.seal(payload, manifest_key(manifest.snapshot_id).encode())
-        version = _ENCRYPTED
-    return _FRAME.pack(_MAGIC, version, _digest(version, payload)) + payload
+    return _FRAME.encode(manifest_key(manifest.snapshot_id), payload, cipher)
 
 
 def decode_manifest(snapshot_id: str, blob: bytes, cipher: Cipher | None = None) -> Manifest:
@@ -62,41 +53,16 @@ def decode_manifest(snapshot_id: str, blob: bytes, cipher: Cipher | None = None)
     Raises ``IntegrityError`` if a bit of it differs or it is another snapshot's, ``UnknownFormat``
     for an unharmed one of a later version; both name the snapshot.
     """
-    if len(blob) < _FRAME.size:
-        raise _damaged(snapshot_id, "it is too short")
-    magic, version, digest = _FRAME.unpack_from(blob)
-    payload = blob[_FRAME.size :]
-    if magic != _MAGIC or digest != _digest(version, payload):
-        raise _damaged(snapshot_id, "its hash does not match")
-    if version not in (_PLAIN, _ENCRYPTED):
-        raise UnknownFormat(
-            f"The manifest of snapshot {snapshot_id} has format version {version}, "
-            "which this version does not know."
-        )
-    if (version == _ENCRYPTED) != (cipher is not None):
-        raise _damaged(
-            snapshot_id, "it is encrypted where its repository is not, or not where it is"
-        )
+    what = f"The manifest of snapshot {snapshot_id}"
+    payload = _FRAME.decode(what, manifest_key(snapshot_id), blob, cipher)
     try:
-        if cipher is not None:
-            payload = cipher.open(payload, manifest_key(snapshot_id).encode())
         text = zstandard.ZstdDecompressor().decompress(payload, allow_extra_data=False)
         manifest = _manifest(json.loads(text))
-    except IntegrityError as error:
-        raise _damaged(snapshot_id, error.message) from error
     except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
-        raise _damaged(snapshot_id, "it lacks what a manifest must hold") from error
+        raise damaged(what, "it lacks what a manifest must hold") from error
     if manifest.snapshot_id != snapshot_id:
-        raise _damaged(snapshot_id, f"it is that of snapshot {manifest.snapshot_id}")
+        raise damaged(what, f"it is that of snapshot {manifest.snapshot_id}")
     return manifest
-
-
-def _digest(version: int, payload: bytes) -> bytes:
-    return blake3(_FRAME_FACTS.pack(_MAGIC, version)).update(payload).digest()
-
-
-def _damaged(snapshot_id: str, harm: str) -> IntegrityError:
-    return IntegrityError(f"The manifest of snapshot {snapshot_id} is damaged: {harm}.")
 
 
 def _manifest_members(manifest: Manifest) -> dict[str, object]:

@@ -7,19 +7,14 @@ import re
 import struct
 
 import zstandard
-from blake3 import blake3
 
-from telamon.errors import IntegrityError, UnknownFormat
 from telamon.model.manifest import ClusterTime
 from telamon.model.oplog import OplogSlice
 from telamon.repository.cipher import Cipher
+from telamon.repository.frame import Frame, damaged
 
 OPLOG_PREFIX = "oplog/"
-_PLAIN = 1
-_ENCRYPTED = 2
-_MAGIC = b"TLMNOPLG"
-_FRAME = struct.Struct("<8sI32s")
-_FRAME_FACTS = struct.Struct("<8sI")
+_FRAME = Frame(b"TLMNOPLG")
 _FACTS = struct.Struct("<12s6I")
 _ZSTD_LEVEL = 3
 _KEY = re.compile(r"oplog/([0-9a-f]{24})/([0-9a-f]{8})([0-9a-f]{8})-([0-9a-f]{8})([0-9a-f]{8})")
@@ -56,11 +51,7 @@ def encode_slice(found: OplogSlice, entries: bytes, cipher: Cipher | None = None
         *(found.last.seconds, found.last.increment),
     )
     payload = facts + zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(entries)
-    version = _PLAIN
-    if cipher is not None:
-        payload = cipher.seal(payload, slice_key(found).encode())
-        version = _ENCRYPTED
-    return _FRAME.pack(_MAGIC, version, _digest(version, payload)) + payload
+    return _FRAME.encode(slice_key(found), payload, cipher)
 
 
 def decode_slice(key: str, blob: bytes, cipher: Cipher | None = None) -> tuple[OplogSlice, bytes]:
@@ -69,30 +60,16 @@ def decode_slice(key: str, blob: bytes, cipher: Cipher | None = None) -> tuple[O
     Raises ``IntegrityError`` if a bit of it differs or it belongs under another key,
     ``UnknownFormat`` for an unharmed one of a later version; both name the key.
     """
-    if len(blob) < _FRAME.size:
-        raise _damaged(key, "it is too short")
-    magic, version, digest = _FRAME.unpack_from(blob)
-    payload = blob[_FRAME.size :]
-    if magic != _MAGIC or digest != _digest(version, payload):
-        raise _damaged(key, "its hash does not match")
-    if version not in (_PLAIN, _ENCRYPTED):
-        raise UnknownFormat(
-            f"The oplog slice {key} has format version {version}, which this version does not know."
-        )
-    if (version == _ENCRYPTED) != (cipher is not None):
-        raise _damaged(key, "it is encrypted where its repository is not, or not where it is")
+    what = f"The oplog slice {key}"
+    payload = _FRAME.decode(what, key, blob, cipher)
     try:
-        if cipher is not None:
-            payload = cipher.open(payload, key.encode())
         found = _facts(payload)
         frame = payload[_FACTS.size :]
         entries = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
-    except IntegrityError as error:
-        raise _damaged(key, error.message) from error
     except (zstandard.ZstdError, struct.error) as error:
-        raise _damaged(key, "it lacks what a slice must hold") from error
+        raise damaged(what, "it lacks what a slice must hold") from error
     if slice_key(found) != key:
-        raise _damaged(key, f"it belongs under {slice_key(found)}")
+        raise damaged(what, f"it belongs under {slice_key(found)}")
     return found, entries
 
 
@@ -106,11 +83,3 @@ def _facts(payload: bytes) -> OplogSlice:
 
 def _hex(time: ClusterTime) -> str:
     return f"{time.seconds:08x}{time.increment:08x}"
-
-
-def _digest(version: int, payload: bytes) -> bytes:
-    return blake3(_FRAME_FACTS.pack(_MAGIC, version)).update(payload).digest()
-
-
-def _damaged(key: str, harm: str) -> IntegrityError:
-    return IntegrityError(f"The oplog slice {key} is damaged: {harm}.")

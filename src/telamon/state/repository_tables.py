@@ -2,14 +2,12 @@
 
 import sqlalchemy as sa
 
-from telamon.state.tables import metadata
-
-_IS_UNFINISHED = sa.text("finished_at IS NULL")
+from telamon.state.columns import ID, metadata, partial_index
 
 repository_job = sa.Table(
     "repository_job",
     metadata,
-    sa.Column("id", sa.String(24), primary_key=True),
+    sa.Column("id", ID, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("requested_at", sa.BigInteger, nullable=False),
     sa.Column("due_at", sa.BigInteger),  # of those that no caller asked for
@@ -22,13 +20,7 @@ repository_job = sa.Table(
     sa.Column("findings", sa.BigInteger),
     sa.Column("report", sa.JSON),
     # These keep several callers or workers from asking for one job twice.
-    sa.Index(
-        "repository_job_unfinished",
-        "kind",
-        unique=True,
-        sqlite_where=_IS_UNFINISHED,
-        postgresql_where=_IS_UNFINISHED,
-    ),
+    partial_index("repository_job_unfinished", "kind", where="finished_at IS NULL", unique=True),
     sa.Index("repository_job_due", "kind", "due_at", unique=True),
     sa.Index("repository_job_age", "requested_at"),
 )
