@@ -111,17 +111,11 @@ class RunRestore:
         progress = Progress(self._db, restore_job_id)
         with connected(uri) as client:
             named = self._named(client, job)
-        with self._restored.of(named) as sources, connected(uri) as client:
-            if job.point_in_time is not None:
-                self._db.transact(lambda tx: _set_totals(tx, job.id, sources))
-            restore = self._restore(client, named, progress, sources=sources)
-            with self._watched(restore_job_id, restore) as watch:
-                try:
-                    restore.load()
-                except Exception as error:
-                    if watch.was_cancelled:
-                        raise RestoreCancelled from error
-                    raise
+            with self._restored.of(named) as sources:
+                if job.point_in_time is not None:
+                    self._db.transact(lambda tx: _set_totals(tx, job.id, sources))
+                restore = self._restore(client, named, progress, sources=sources)
+                self._load_watched(restore_job_id, restore)
         if restore.filtered_out:
             self._db.transact(
                 lambda tx: rows.set_documents_total(tx, restore_job_id, restore.documents_left)
@@ -142,12 +136,19 @@ class RunRestore:
             self._db.transact(lambda tx: rows.set_moved(tx, job.id, moved))
         return replace(job, options=replace(job.options, moved=moved))
 
-    def _watched(self, restore_job_id: str, restore: Restore) -> CancelWatch:
-        return CancelWatch(
+    def _load_watched(self, restore_job_id: str, restore: Restore) -> None:
+        """Raises RestoreCancelled if somebody wants it to end."""
+        with CancelWatch(
             lambda: self._db.look(lambda tx: rows.is_cancel_requested(tx, restore_job_id)),
             restore.interrupt,
             look_seconds=self._look_seconds,
-        )
+        ) as watch:
+            try:
+                restore.load()
+            except Exception as error:
+                if watch.was_cancelled:
+                    raise RestoreCancelled from error
+                raise
 
     def _swap(self, restore_job_id: str) -> None:
         job, uri = self._find(restore_job_id)
