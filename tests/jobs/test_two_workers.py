@@ -65,6 +65,8 @@ def test_a_frozen_worker_that_wakes_finds_that_it_was_replaced(asking: Asking) -
             first.wake()
             first.expect("replaced")
             assert f"gated-1 {END}" not in first.told
+            asking.ask("plain-2")  # which waits until the end of the other is noted
+            second.expect(f"plain-2 {END}")
     assert asking.status("gated-1") == "SUCCESS"
 
 

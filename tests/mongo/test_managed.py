@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,20 @@ from telamon.mongo.connect import open_client, probe
 from telamon.mongo.managed import owner_uri, start_managed, telamon_uri
 from telamon.mongo.process import MongodProcess, free_port
 from tests.conftest import PASSWORDS, Mongod
+
+# Its first thread is over, as far as anybody can see, when it prints; the second one goes on.
+_HEADLESS = """
+import ctypes, sys, threading
+
+def outlive():
+    while open("/proc/self/stat").read().rpartition(")")[2].split()[0] != "Z":
+        pass
+    print("ended", flush=True)
+    sys.stdin.read()
+
+threading.Thread(target=outlive).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
 
 
 def test_a_restart_comes_back_to_the_same_data_and_port(own_mongod: Mongod) -> None:
@@ -146,3 +162,16 @@ def test_what_is_killed_is_gone_at_once(own_mongod: Mongod) -> None:
     assert pid is not None
     assert own_mongod.process.pid is None
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_process_is_not_over_before_its_last_thread(mongod_program: Path, tmp_path: Path) -> None:
+    process = MongodProcess(mongod_program, tmp_path / "own")
+    command = [sys.executable, "-c", _HEADLESS, str((tmp_path / "own" / "db").absolute())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as headless:
+        assert headless.stdin is not None
+        assert headless.stdout is not None
+        assert headless.stdout.readline() == b"ended\n"
+
+        assert not process._wait_for_end(headless.pid, timeout_seconds=0.1)
+        headless.stdin.close()
+        assert process._wait_for_end(headless.pid, timeout_seconds=30)

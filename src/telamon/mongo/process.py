@@ -129,7 +129,9 @@ class MongodProcess:
         for pid in pids:
             self._wait_for_end(pid, timeout_seconds)
         if self._child is not None:
-            self._child.poll()  # another process may have killed it
+            self._child.kill()  # another process may have been faster
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout_seconds)
 
     def _prepare(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
@@ -158,7 +160,7 @@ class MongodProcess:
     def _wait_for_end(self, pid: int, timeout_seconds: float) -> bool:
         """Of the process itself: mongod empties its lock file before it is gone."""
         deadline = time.monotonic() + timeout_seconds
-        while self.pid is not None or _command_line(pid):
+        while self.pid is not None or not _is_over(pid):
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_SECONDS)
@@ -183,6 +185,14 @@ def _tail(path: Path) -> list[str]:
             return file.read().decode(errors="replace").splitlines()
     except OSError:
         return []
+
+
+def _is_over(pid: int) -> bool:
+    """Whether no thread runs: the first one of a killed process may be gone before the others are."""
+    try:
+        return not _command_line(pid) and len(list(Path(f"/proc/{pid}/task").iterdir())) <= 1
+    except OSError:
+        return True
 
 
 def _command_line(pid: int) -> list[str]:
