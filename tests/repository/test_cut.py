@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from telamon.errors import IntegrityError
-from telamon.repository.cut import USUAL_CUT, CutChunk, CutParameters, Cutter, deciding_bytes
+from telamon.model.manifest import ChunkRef
+from telamon.repository.codec import name_chunk
+from telamon.repository.cut import USUAL_CUT, CutChunk, CutParameters, Cutter, EarlierChunks
+from telamon.repository.deciding import deciding_bytes
+from telamon.repository.lineage import chunk_start
 from tests.repository.samples import SMALL_CUT, document, orders
 
+KEY = bytes(32)
 OBJECT_ID_TYPE = 7
 OBJECT_ID = bson.ObjectId("65f0000000000000000000a1")
 
@@ -25,10 +30,47 @@ def cut(documents: Sequence[bytes], parameters: CutParameters = SMALL_CUT) -> li
 def cut_buffers(
     buffers: Sequence[bytes | memoryview], parameters: CutParameters = SMALL_CUT
 ) -> list[CutChunk]:
-    cutter = Cutter(parameters)
+    chunks = cut_again(buffers, None, parameters)
+    return [chunk for chunk in chunks if isinstance(chunk, CutChunk)]
+
+
+def cut_again(
+    buffers: Sequence[bytes | memoryview],
+    earlier: EarlierChunks | None,
+    parameters: CutParameters = SMALL_CUT,
+) -> list[CutChunk | ChunkRef]:
+    cutter = Cutter(parameters, earlier)
     chunks = [chunk for buffer in buffers for chunk in cutter.feed(buffer)]
     last = cutter.finish()
     return chunks if last is None else [*chunks, last]
+
+
+def ref(chunk: CutChunk | ChunkRef) -> ChunkRef:
+    """What a manifest says of the chunk."""
+    if isinstance(chunk, ChunkRef):
+        return chunk
+    return ChunkRef(
+        chunk_id=name_chunk(chunk.data, KEY),
+        documents=chunk.documents,
+        size_bytes=len(chunk.data),
+        start=chunk_start(chunk.data),
+    )
+
+
+class Earlier:
+    """What was cut before, by where it began."""
+
+    def __init__(self, chunks: Sequence[CutChunk]) -> None:
+        self._known = {chunk_start(chunk.data): ref(chunk) for chunk in chunks}
+        self._expected: ChunkRef | None = None
+
+    def expect(self, data: bytes, start: int) -> int:
+        self._expected = self._known.get(chunk_start(data, start))
+        return self._expected.size_bytes if self._expected else 0
+
+    def confirm(self, piece: memoryview) -> ChunkRef | None:
+        assert self._expected is not None
+        return self._expected if name_chunk(piece, KEY) == self._expected.chunk_id else None
 
 
 def raw_document(number: int, length: int) -> bytes:
@@ -248,6 +290,75 @@ def test_a_change_of_one_document_leaves_all_but_a_few_chunks(
     assert len(old_chunks) > 60
     assert len(new_chunks) <= 12
     assert change != "change" or len(new_chunks) == 1
+
+
+# Chunks that come again
+
+
+def in_buffers(docs: Sequence[bytes], each: int) -> list[bytes | memoryview]:
+    return [b"".join(docs[start : start + each]) for start in range(0, len(docs), each)]
+
+
+@given(
+    seed=seeds,
+    count=st.integers(1, 300),
+    each=st.integers(1, 300),
+    change=st.sampled_from(["nothing", "insert", "delete", "change", "append", "cut short"]),
+    data=st.data(),
+)
+def test_earlier_chunks_move_no_cut(
+    seed: int, count: int, each: int, change: str, data: st.DataObject
+) -> None:
+    before = stream(seed, count)
+    position = data.draw(st.integers(0, count - 1))
+    after = {
+        "nothing": before,
+        "insert": [*before[:position], raw_document(1, 100), *before[position:]],
+        "delete": [*before[:position], *before[position + 1 :]],
+        "change": [*before[:position], before[position][:-2] + b"\1\0", *before[position + 1 :]],
+        "append": [*before, *stream(seed + 1, 50)],
+        "cut short": before[:position],
+    }[change]
+
+    found = cut_again(in_buffers(after, each), Earlier(cut(before)))
+
+    assert [ref(chunk) for chunk in found] == [ref(chunk) for chunk in cut(after)]
+
+
+def test_all_that_has_not_changed_is_known_again_but_for_what_lies_in_two_buffers() -> None:
+    docs = [raw_document(number, 100) for number in range(1000)]
+    chunks = cut(docs)
+
+    found = cut_again(in_buffers(docs, 500), Earlier(chunks))
+
+    new = [chunk for chunk in found if isinstance(chunk, CutChunk)]
+    assert len(chunks) > 60
+    assert len(new) <= 2
+    assert new[-1] == chunks[-1]  # nothing follows it that tells whether it ends
+
+
+def test_a_chunk_of_one_large_document_is_known_again() -> None:
+    docs = [raw_document(number, 20_000) for number in range(3)]
+
+    found = cut_again([b"".join(docs)], Earlier(cut(docs)))
+
+    assert [isinstance(chunk, ChunkRef) for chunk in found] == [True, True, False]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\5", b"\4\0\0\0\0", b"\xff\xff\xff\xff\0", b"\6\0\0\0\0"])
+def test_what_follows_an_earlier_chunk_may_be_anything(rest: bytes) -> None:
+    docs = [raw_document(number, 100) for number in range(100)]
+    first = cut(docs)[0]
+    earlier = Earlier([first])
+    stream_of_both = docs[0][:-2] + b"\1\0" + first.data[len(docs[0]) :] + rest
+
+    def outcome(earlier: Earlier | None) -> object:
+        try:
+            return [ref(chunk) for chunk in cut_again([stream_of_both], earlier)]
+        except IntegrityError as error:
+            return error.message
+
+    assert outcome(earlier) == outcome(None)
 
 
 # The _id element

@@ -133,6 +133,18 @@ def test_an_unchanged_delta_is_not_stored_again(repository: Repository) -> None:
     assert (counts.chunks_new, counts.new_bytes) == (0, 0)
 
 
+def test_what_is_known_again_is_counted_like_what_is_found(repository: Repository) -> None:
+    """By its bytes as a whole, and by a walk over its documents."""
+    first, _ = take(repository, FIRST, OLD)
+
+    known, known_counts = take(repository, SECOND, OLD, first)
+    found, found_counts = take(repository, THIRD, OLD)
+
+    assert known.collections == found.collections == first.collections
+    assert known_counts == found_counts
+    assert known_counts.documents == len(OLD)
+
+
 def test_a_manifest_that_says_no_starts_gives_no_differences(repository: Repository) -> None:
     """As those of the first programs."""
     first, _ = take(repository, FIRST, OLD)

@@ -45,6 +45,12 @@ def test_after_two_new_ones_all_is_taken_for_new_until_a_known_one_comes() -> No
     assert found == [[4, 5], [5, 6], [], [], [7], [7, 8]]
 
 
+def test_a_chunk_is_found_by_where_it_began() -> None:
+    lineage = Lineage(OLD)
+    assert lineage.find(4) == OLD[4]
+    assert lineage.find(77) is None
+
+
 @pytest.mark.parametrize("previous", [[], [chunk(None), chunk(None)]])
 def test_where_nothing_is_known_nothing_is_found(previous: list[ChunkRef]) -> None:
     lineage = Lineage(previous)

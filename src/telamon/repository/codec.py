@@ -66,7 +66,7 @@ def is_delta(encoding: int) -> bool:
     return encoding & ~ENCRYPTED == Encoding.DELTA
 
 
-def name_chunk(raw: bytes, key: bytes) -> bytes:
+def name_chunk(raw: bytes | memoryview, key: bytes) -> bytes:
     """The chunk's id: BLAKE3-256 of its raw bytes under the repository's key of 32 bytes.
 
     Keyed, so that who can list ids but not read the key learns nothing of the documents.

@@ -15,54 +15,22 @@ rule in numbers.
 
 import struct
 from dataclasses import dataclass
+from typing import Protocol
 
 from xxhash import xxh3_64_intdigest
 
 from telamon.errors import IntegrityError
+from telamon.model.manifest import ChunkRef
+from telamon.repository.deciding import deciding_bytes
 
 _INT32 = struct.Struct("<i")
 _SHORTEST_DOCUMENT_BYTES = 5
 _HASH_RANGE = 1 << 64
 # The largest target keeps a chunk's length, four times as much, inside 32 bits.
 _TARGETS_BYTES = range(2, 1 << 28)
-_ID_NAME = b"_id\0"
 _ID_START = 4
-_ID_VALUE = 9
-_FALLBACK_BYTES = 64
-
-# Lengths of the values that are always of one length, by the byte of their type (bsonspec.org).
-_FIXED_BYTES = {
-    0x01: 8,  # double
-    0x06: 0,  # undefined
-    0x07: 12,  # ObjectId
-    0x08: 1,  # boolean
-    0x09: 8,  # UTC datetime
-    0x0A: 0,  # null
-    0x10: 4,  # int32
-    0x11: 8,  # timestamp
-    0x12: 8,  # int64
-    0x13: 16,  # decimal128
-    0x7F: 0,  # max key
-    0xFF: 0,  # min key
-}
-# What a value has besides the bytes that its leading int32 counts.
-_COUNTED_EXTRA_BYTES = {
-    0x02: 4,  # string
-    0x03: 0,  # document; its count includes itself
-    0x04: 0,  # array; as a document
-    0x05: 5,  # binary: count, subtype
-    0x0C: 16,  # DBPointer: a string and an ObjectId
-    0x0D: 4,  # code
-    0x0E: 4,  # symbol
-    0x0F: 0,  # code with scope; its count includes itself
-}
-_REGEX = 0x0B
-_FIXED_ENDS = {
-    bytes([kind]) + _ID_NAME: _ID_VALUE + length for kind, length in _FIXED_BYTES.items()
-}
-
-_OBJECT_ID_START = b"\x07" + _ID_NAME
-_OBJECT_ID_END = _FIXED_ENDS[_OBJECT_ID_START]
+_OBJECT_ID_START = b"\x07_id\0"
+_OBJECT_ID_END = 21
 # The zero byte that ends a document, and of the next one its length; its first element's start and
 # value, too, if that is an ObjectId. One call in C where each field would be one.
 _ZERO_LENGTH = struct.Struct("<Bi")
@@ -100,6 +68,18 @@ class CutChunk:
     documents: int
 
 
+class EarlierChunks(Protocol):
+    """Those of a stream that was cut before, which this one may be nearly the same as."""
+
+    def expect(self, data: bytes, start: int) -> int:
+        """How many bytes the chunk had that began with the document at ``start``; 0: none did."""
+        ...
+
+    def confirm(self, piece: memoryview) -> ChunkRef | None:
+        """The chunk that was expected, if these are its bytes."""
+        ...
+
+
 class _Rule:
     """The limits that follow from one target."""
 
@@ -117,9 +97,14 @@ class _Rule:
 
 
 class Cutter:
-    """Cuts one stream that arrives in buffers; one object per stream, for one thread."""
+    """Cuts one stream that arrives in buffers; one object per stream, for one thread.
 
-    def __init__(self, parameters: CutParameters) -> None:
+    With ``earlier`` chunks, those that come again are told by their bytes as a whole, which takes a
+    small part of the time of a walk over their documents. Where the cuts are stays the same.
+    """
+
+    def __init__(self, parameters: CutParameters, earlier: EarlierChunks | None = None) -> None:
+        self._earlier = earlier
         self._large_document_bytes = parameters.large_document_bytes
         self._usual = _Rule(parameters.target_bytes)
         self._large = _Rule(parameters.large_target_bytes)
@@ -129,17 +114,23 @@ class Cutter:
         self._documents = 0
         self._last_bytes = 0
 
-    def feed(self, buffer: bytes | bytearray | memoryview) -> list[CutChunk]:
+    def feed(self, buffer: bytes | bytearray | memoryview) -> list[CutChunk | ChunkRef]:
         """The chunks that these whole documents finish, in order; often none.
 
-        Keeps no reference to ``buffer``. Raises ``IntegrityError`` where its bytes are not whole
+        An earlier chunk that has come again is given as what is known of it. Keeps no reference to ``buffer``. Raises ``IntegrityError`` where its bytes are not whole
         documents one after the other; the object is of no use then.
         """
         data = buffer if isinstance(buffer, bytes) else bytes(buffer)
-        chunks: list[CutChunk] = []
+        chunks: list[CutChunk | ChunkRef] = []
         start = 0
         try:
-            while (cut := self._find_cut(data, start)) is not None:
+            while True:
+                while (known := self._recognize(data, start)) is not None:
+                    chunks.append(known)
+                    start += known.size_bytes
+                cut = self._find_cut(data, start)
+                if cut is None:
+                    break
                 chunks.append(self._finish_chunk(data[start:cut]))
                 start = cut
         except (IndexError, struct.error) as error:
@@ -151,6 +142,39 @@ class Cutter:
         """The last chunk; None if the stream had no documents after the last one fed."""
         return self._finish_chunk(b"") if self._held_bytes else None
 
+    def _recognize(self, data: bytes, start: int) -> ChunkRef | None:
+        """The earlier chunk at ``start``, if it is there whole and ends where the rule says."""
+        if self._earlier is None or self._held_bytes or start == len(data):
+            return None
+        size_bytes = self._earlier.expect(data, start)
+        if not size_bytes or not self._may_end(data, start, start + size_bytes):
+            return None
+        return self._earlier.confirm(memoryview(data)[start : start + size_bytes])
+
+    def _may_end(self, data: bytes, start: int, end: int) -> bool:
+        """Whether a chunk from ``start`` ends at ``end``, if that is where a document does.
+
+        The document that follows decides, so it must be here. If none begins there, what is read
+        means nothing, and ``confirm`` is what tells.
+        """
+        if end + _INT32.size > len(data):
+            return False
+        length = int(_INT32.unpack_from(data, end)[0])
+        if length < _SHORTEST_DOCUMENT_BYTES or end + length > len(data):
+            return False
+        rule = self._rule_at(data, start)
+        if end + length - start > rule.maximum_bytes:
+            return True
+        if end - start < rule.minimum_bytes:
+            return False
+        chosen = xxh3_64_intdigest(deciding_bytes(data, end, length))
+        return chosen < rule.chosen_below[length.bit_length()]
+
+    def _rule_at(self, data: bytes, start: int) -> _Rule:
+        """That of the chunk whose first document is at ``start``."""
+        is_large = _INT32.unpack_from(data, start)[0] > self._large_document_bytes
+        return self._large if is_large else self._usual
+
     def _find_cut(self, data: bytes, start: int) -> int | None:
         """Where in ``data`` the chunk ends that has its bytes from ``start`` on; None: not in it.
 
@@ -161,8 +185,7 @@ class Cutter:
         end = len(data)
         origin = start - self._held_bytes
         if start == origin and start < end:
-            is_large = _INT32.unpack_from(data, start)[0] > self._large_document_bytes
-            self._rule = self._large if is_large else self._usual
+            self._rule = self._rule_at(data, start)
         rule = self._rule
         position = self._pass_whole(data, start, min(end, origin + rule.minimum_bytes))
         length = self._last_bytes
@@ -274,37 +297,6 @@ def _length_at(data: bytes, position: int) -> int:
     if length < _SHORTEST_DOCUMENT_BYTES:
         raise _malformed(length)
     return length
-
-
-def deciding_bytes(data: bytes | memoryview, start: int, length: int) -> bytes | memoryview:
-    """The bytes of the document of ``length`` at ``start`` whose hash chooses it or not.
-
-    Its first element, type, name and value, if that is a whole ``_id``; else the document's first
-    64 bytes, or all of a shorter one.
-    """
-    size = _FIXED_ENDS.get(bytes(data[start + _ID_START : start + _ID_VALUE]))
-    if size is None:
-        size = _variable_id_end(data, start, length)
-    if size is None or size >= length:
-        return data[start : start + min(length, _FALLBACK_BYTES)]
-    return data[start + _ID_START : start + size]
-
-
-def _variable_id_end(data: bytes | memoryview, start: int, length: int) -> int | None:
-    """End of an ``_id`` of a type of many lengths, counted from ``start``; None: not to be told."""
-    kind = data[start + _ID_START]
-    if bytes(data[start + _ID_START + 1 : start + _ID_VALUE]) != _ID_NAME:
-        return None
-    if kind == _REGEX:
-        body = bytes(data[start : start + length])
-        pattern_end = body.find(b"\0", _ID_VALUE)
-        options_end = body.find(b"\0", pattern_end + 1)
-        return options_end + 1 if _ID_VALUE <= pattern_end < options_end else None
-    extra = _COUNTED_EXTRA_BYTES.get(kind)
-    if extra is None or length < _ID_VALUE + _INT32.size:
-        return None
-    (counted,) = _INT32.unpack_from(data, start + _ID_VALUE)
-    return _ID_VALUE + extra + counted if counted >= 0 else None
 
 
 def _malformed(length: int) -> IntegrityError:

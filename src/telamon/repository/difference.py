@@ -13,7 +13,7 @@ import threading
 import zstandard
 
 from telamon.errors import IntegrityError
-from telamon.repository.cut import deciding_bytes
+from telamon.repository.deciding import deciding_bytes
 
 _COUNT = struct.Struct("<I")
 _STEP = struct.Struct("<III")

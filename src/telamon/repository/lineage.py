@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from xxhash import xxh3_64_intdigest
 
 from telamon.model.manifest import ChunkRef
-from telamon.repository.cut import deciding_bytes
+from telamon.repository.deciding import deciding_bytes
 
 _LENGTH_BYTES = 4
 # After this many chunks that begin at no known document, what comes is taken for all new.
 _MOST_UNKNOWN = 2
 
 
-def chunk_start(raw: bytes) -> int:
-    """What a manifest keeps of a chunk's first document: a hash of its first element."""
-    length = int.from_bytes(raw[:_LENGTH_BYTES], "little")
-    return xxh3_64_intdigest(deciding_bytes(raw, 0, length))
+def chunk_start(raw: bytes, position: int = 0) -> int:
+    """What a manifest keeps of a chunk's first document, at ``position``: a hash of its first element."""
+    length = int.from_bytes(raw[position : position + _LENGTH_BYTES], "little")
+    return xxh3_64_intdigest(deciding_bytes(raw, position, length))
 
 
 class Lineage:
@@ -30,6 +30,11 @@ class Lineage:
         }
         self._next = 0
         self._unknown = 0 if self._positions else _MOST_UNKNOWN
+
+    def find(self, start: int) -> ChunkRef | None:
+        """The previous chunk that began with the same document, told by its ``chunk_start``."""
+        position = self._positions.get(start)
+        return None if position is None else self._previous[position]
 
     def ancestors(self, start: int, raw_bytes: int) -> tuple[ChunkRef, ...]:
         """The previous chunks that the next chunk of the stream covers, in their order.

@@ -33,6 +33,7 @@ from telamon.repository.lineage import Lineage, chunk_start
 from telamon.repository.manifest import decode_manifest, encode_manifest, manifest_key
 from telamon.repository.pack_stream import PackStream
 from telamon.repository.reader import ChunkReader
+from telamon.repository.recognize import Recognizer
 
 _THREADS = 2
 _IN_FLIGHT_BYTES = 16 * 1024 * 1024
@@ -107,14 +108,18 @@ class SnapshotWriter:
         ``IntegrityError`` for bytes that are no documents, whatever the store raises, and whatever
         ``buffers`` does.
         """
-        cutter = Cutter(self._cut)
         lineage = Lineage(previous)
+        recognizer = Recognizer(lineage, self._index, self._keys.chunk_key)
+        cutter = Cutter(self._cut, recognizer if previous else None)
         waiting: deque[Future[ChunkRef]] = deque()
         refs: list[ChunkRef] = []
         try:
             for buffer in buffers:
                 for cut in cutter.feed(buffer):
-                    waiting.append(self._submit(cut, lineage))
+                    if isinstance(cut, ChunkRef):
+                        waiting.append(self._reuse(cut, lineage))
+                    else:
+                        waiting.append(self._submit(cut, lineage))
                 while waiting and waiting[0].done():
                     refs.append(waiting.popleft().result())
             last = cutter.finish()
@@ -154,6 +159,14 @@ class SnapshotWriter:
             self._fail(error)
             raise
 
+    def _reuse(self, known: ChunkRef, lineage: Lineage) -> Future[ChunkRef]:
+        assert known.start is not None  # by which it was found
+        lineage.ancestors(known.start, known.size_bytes)  # the stream has come past them
+        self._claim(known.chunk_id, known.documents, known.size_bytes)
+        done: Future[ChunkRef] = Future()
+        done.set_result(known)
+        return done
+
     def _submit(self, cut: CutChunk, lineage: Lineage) -> Future[ChunkRef]:
         start = chunk_start(cut.data)
         ancestors = lineage.ancestors(start, len(cut.data))
@@ -172,7 +185,7 @@ class SnapshotWriter:
         self._raise_failure()
         try:
             chunk_id = name_chunk(cut.data, self._keys.chunk_key)
-            if self._claim(chunk_id, cut):
+            if self._claim(chunk_id, cut.documents, len(cut.data)):
                 chunk = self._encode_delta(cut.data, ancestors) or encode(cut.data)
                 if self._keys.cipher is not None:
                     chunk = encrypt(chunk, chunk_id, self._keys.cipher)
@@ -219,7 +232,7 @@ class SnapshotWriter:
                 delta_bytes=self._counts.delta_bytes + (len(chunk.stored) if delta else 0),
             )
 
-    def _claim(self, chunk_id: bytes, cut: CutChunk) -> bool:
+    def _claim(self, chunk_id: bytes, documents: int, raw_bytes: int) -> bool:
         """Count the chunk, and answer whether it falls to the caller to store it."""
         with self._lock:
             is_new = chunk_id not in self._claimed and self._index.find(chunk_id) is None
@@ -227,8 +240,8 @@ class SnapshotWriter:
                 self._claimed.add(chunk_id)
             self._counts = replace(
                 self._counts,
-                documents=self._counts.documents + cut.documents,
-                raw_bytes=self._counts.raw_bytes + len(cut.data),
+                documents=self._counts.documents + documents,
+                raw_bytes=self._counts.raw_bytes + raw_bytes,
                 chunks_new=self._counts.chunks_new + is_new,
                 chunks_reused=self._counts.chunks_reused + (not is_new),
             )
