@@ -39,6 +39,7 @@ from telamon.operations.selecting import amounts_of
 from telamon.state import restore_evidence
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
+from telamon.state.ended_restore_jobs import EndedRestoreJobs
 
 RECORD_KEPT_DAYS = 365
 _IN_THE_SWAP = (
@@ -70,6 +71,7 @@ class RestoreJobs:
         self._clock = clock
         self._new_id = new_id
         self._downloads = Downloads(queue, clock)
+        self._ended = EndedRestoreJobs()
 
     async def require_creator(
         self, caller: ApiKey, group_id: str, instance_name: str, kind: InstanceKind | None
@@ -209,7 +211,7 @@ class RestoreJobs:
             instance = find_of_kind(
                 tx, caller, group_id, instance_name, kind, roles=RESTORE_READERS[kind]
             )
-            return rows.page(tx, instance.id, limit=limit, offset=offset)
+            return rows.page(tx, instance.id, limit=limit, offset=offset, read=self._ended.listed)
 
         key = ("restore jobs", caller, group_id, instance_name, kind, limit, offset)
         return await self._db.recall(key, work)

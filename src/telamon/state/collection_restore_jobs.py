@@ -15,7 +15,7 @@ from telamon.model.page import Page
 from telamon.model.restore_job import RestoreJob
 from telamon.state import instances
 from telamon.state.moments import to_seconds
-from telamon.state.restore_jobs import SELECT, restore_job_of
+from telamon.state.restore_jobs import Listing, listed
 from telamon.state.tables import instance, restore_job
 
 _ARE_PARTS = restore_job.c.sequence < 0
@@ -28,19 +28,19 @@ def next_number(tx: Connection, instance_id: str) -> int:
     return newest - 1
 
 
-def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[RestoreJob]:
+def page(
+    tx: Connection, instance_id: str, *, limit: int, offset: int, read: Listing = listed
+) -> Page[RestoreJob]:
     """A part of an instance's jobs of this kind, newest first, at the same cost at any depth."""
     newest, oldest = _bounds(tx, instance_id)
     first = newest + offset
-    rows = tx.execute(
-        SELECT.where(
-            restore_job.c.instance_id == instance_id,
-            _ARE_PARTS,
-            restore_job.c.sequence.between(first, first + limit - 1),
-        ).order_by(restore_job.c.sequence)
+    of_page = sa.and_(
+        restore_job.c.instance_id == instance_id,
+        _ARE_PARTS,
+        restore_job.c.sequence.between(first, first + limit - 1),
     )
     total = oldest - newest + 1 if newest else 0
-    return Page(items=tuple(restore_job_of(row) for row in rows), total=total)
+    return Page(items=read(tx, of_page, restore_job.c.sequence), total=total)
 
 
 def owners_of_old(tx: Connection, made_before: datetime) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """Rows of restore jobs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from telamon.errors import RestoreInProgress, RestoreJobNotFound
@@ -20,6 +22,9 @@ from telamon.state.tables import instance, restore_job
 SELECT = sa.select(restore_job, instance.c.group_id).join(
     instance, instance.c.id == restore_job.c.instance_id
 )
+
+Listing = Callable[[Connection, ColumnElement[bool], ColumnElement[Any]], tuple[RestoreJob, ...]]
+"""Reads the jobs that a condition tells, in an order."""
 
 
 def insert(tx: Connection, new: RestoreJob) -> None:
@@ -72,7 +77,16 @@ def of_instance(
     return restore_job_of(row)
 
 
-def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[RestoreJob]:
+def listed(
+    tx: Connection, where: ColumnElement[bool], order: ColumnElement[Any]
+) -> tuple[RestoreJob, ...]:
+    """The jobs whose rows are ``where``, by ``order``."""
+    return tuple(restore_job_of(row) for row in tx.execute(SELECT.where(where).order_by(order)))
+
+
+def page(
+    tx: Connection, instance_id: str, *, limit: int, offset: int, read: Listing = listed
+) -> Page[RestoreJob]:
     """A part of an instance's restore jobs, newest first.
 
     Their numbers have no gaps, so that a page is a range of them at any depth and their total is
@@ -84,13 +98,10 @@ def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[R
     total = last - first + 1
     if newest < first:
         return Page(items=(), total=total)
-    rows = tx.execute(
-        SELECT.where(
-            restore_job.c.instance_id == instance_id,
-            restore_job.c.sequence.between(oldest, newest),
-        ).order_by(restore_job.c.sequence.desc())
+    of_page = sa.and_(
+        restore_job.c.instance_id == instance_id, restore_job.c.sequence.between(oldest, newest)
     )
-    return Page(items=tuple(restore_job_of(row) for row in rows), total=total)
+    return Page(items=read(tx, of_page, restore_job.c.sequence.desc()), total=total)
 
 
 def start(tx: Connection, restore_job_id: str) -> int:
