@@ -120,7 +120,7 @@ def test_the_commands_of_the_documents_work(server: Server, source: Mongod) -> N
             elif command == "telamon drill shop":
                 ids[DRILL_IN_DOCUMENTS] = output.split()[0]
 
-    assert Counter(ran) == {"echo": 1, "telamon": 21, "curl": 5}
+    assert Counter(ran) == {"echo": 1, "telamon": 22, "curl": 5}
 
 
 def test_what_the_page_says_of_postgresql_and_fleets_are_commands_of_the_fleets_tests() -> None:

@@ -83,6 +83,24 @@ def test_stored_functions_go_with_their_database_and_keep_their_name() -> None:
     assert found["shop.system.js"] == "shop_d.system.js"
 
 
+@pytest.mark.parametrize("namespaces", [("shop",), ("shop.orders", "audit"), ("nowhere.to.be",)])
+def test_what_some_contents_could_have_is_readable(namespaces: tuple[str, ...]) -> None:
+    Selection(namespaces=namespaces).require_readable()
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "reason"),
+    [
+        ((), "it names no database and no collection"),
+        (("shop", "shop."), "shop. is neither a database nor a database.collection"),
+        ((".orders",), ".orders is neither a database nor a database.collection"),
+    ],
+)
+def test_what_no_contents_could_have_is_not(namespaces: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(InvalidSelection, match=reason):
+        Selection(namespaces=namespaces).require_readable()
+
+
 def test_collections_can_exchange_their_names() -> None:
     swapped = (("shop.orders", "shop.view"), ("shop.view", "shop.orders"))
 
@@ -92,11 +110,11 @@ def test_collections_can_exchange_their_names() -> None:
 LONG = "x" * 250
 REFUSALS = [
     ((), {}, "it names no database and no collection"),
-    (("shops",), {}, "there is no database shops in the snapshot"),
-    (("shop.order",), {}, "there is no collection shop.order in the snapshot"),
+    (("shops",), {}, "there is no database shops to restore"),
+    (("shop.order",), {}, "there is no collection shop.order to restore"),
     (("shop.",), {}, "shop. is neither a database nor a database.collection"),
     ((".orders",), {}, ".orders is neither a database nor a database.collection"),
-    (("",), {}, "there is no database  in the snapshot"),
+    (("",), {}, "there is no database  to restore"),
     (
         ("shop",),
         {"renames": (("audit.log", "audit.l"),)},

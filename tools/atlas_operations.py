@@ -233,8 +233,7 @@ _SECTIONS = (
 PARTLY = {
     "updateBackupSchedule": "no exports, no copies in other regions",
     "listCollectionRestoreJobs": "`indexStatus` is missing",
-    "createCollectionRestoreJob": "as above; a moment instead of a snapshot answers 403 "
-    "`FEATURE_UNSUPPORTED`",
+    "createCollectionRestoreJob": "as above",
     "getCollectionRestoreJob": "as above",
     "listRestoreJobCollections": "`indexStatus` is missing; `restoredDocuments` is 0 until all "
     "are there",

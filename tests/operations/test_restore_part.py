@@ -36,7 +36,9 @@ def asked(world: World, source: Mongod, target: Mongod) -> World:
 def ask(world: World, *namespaces: str, **changes: Any) -> None:
     """Queue a restore of a part, as an operation does."""
     options = RestoreOptions(selection=Selection(namespaces=namespaces, **changes))
-    amounts = world.db.look(lambda tx: amounts_of(tx, world.snapshot(), options))
+    amounts = world.db.look(
+        lambda tx: amounts_of(tx, world.snapshot(), options, is_of_moment=False)
+    )
     insert_restore_job(
         world.db,
         target_instance_id=SECOND_INSTANCE,

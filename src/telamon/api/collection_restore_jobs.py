@@ -8,8 +8,9 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from telamon.api.body import read_object
 from telamon.api.call import Answer, Call, Reply, Route, Surface, Wire
+from telamon.api.points_in_time import moment_members
+from telamon.api.serverless_backup import OplogIncrement, PointSeconds, wanted_point
 from telamon.errors import (
-    FeatureUnsupported,
     InvalidAttribute,
     InvalidClusterName,
     InvalidGroupId,
@@ -85,9 +86,11 @@ class _NewCollectionRestoreJob(Wire, kw_only=True, frozen=True):
     database_suffix: Annotated[str, Meta(max_length=255)] = ""
     databases: _Namespaces = field(default_factory=list)
     index_strategy: _IndexStrategy
-    oplog_inc: int | UnsetType = UNSET
-    oplog_ts: int | UnsetType = UNSET
-    point_in_time_utc_seconds: int | UnsetType = UNSET
+    oplog_inc: OplogIncrement | UnsetType = UNSET
+    oplog_ts: PointSeconds | UnsetType = UNSET
+    point_in_time_utc_seconds: PointSeconds | UnsetType = field(
+        default=UNSET, name="pointInTimeUTCSeconds"
+    )
     snapshot_id: str | UnsetType = UNSET
     target_cluster_name: str
     target_group_id: str
@@ -109,6 +112,9 @@ class CollectionRestoreJob(Wire, kw_only=True, frozen=True):
     finished_at: datetime | UnsetType = UNSET
     id: str
     index_strategy: str
+    oplog_inc: int | UnsetType = UNSET
+    oplog_ts: int | UnsetType = UNSET
+    point_in_time_utc_seconds: int | UnsetType = field(default=UNSET, name="pointInTimeUTCSeconds")
     restored_documents: int
     snapshot_id: str
     state: str
@@ -181,20 +187,22 @@ async def get_collection(call: Call) -> Reply:
 
 def _wanted(data: bytes) -> NewRestoreJob:
     body = read_object(data, _NewCollectionRestoreJob, read_only=_READ_ONLY)
-    moments = (body.oplog_inc, body.oplog_ts, body.point_in_time_utc_seconds)
-    if any(moment is not UNSET for moment in moments):
-        raise FeatureUnsupported("restores of single databases and collections as of a moment")
-    if body.snapshot_id is UNSET:
+    moment = (body.point_in_time_utc_seconds, body.oplog_ts, body.oplog_inc)
+    point_in_time = None
+    if any(value is not UNSET for value in moment):
+        point_in_time = wanted_point(*moment)
+    elif not body.snapshot_id:
         raise MissingAttribute("snapshotId")
-    if not is_id(body.snapshot_id):
+    if body.snapshot_id and not is_id(body.snapshot_id):
         raise InvalidAttribute("snapshotId")
     if not is_id(body.target_group_id):
         raise InvalidGroupId(body.target_group_id)
     if not is_instance_name(body.target_cluster_name):
         raise InvalidClusterName(body.target_cluster_name)
     return NewRestoreJob(
-        delivery_type=DeliveryType.AUTOMATED,
-        snapshot_id=body.snapshot_id,
+        delivery_type=DeliveryType.POINT_IN_TIME if point_in_time else DeliveryType.AUTOMATED,
+        snapshot_id=body.snapshot_id or "",
+        point_in_time=point_in_time,
         target_group_id=body.target_group_id,
         target_cluster_name=body.target_cluster_name,
         options=RestoreOptions(selection=_selection(body)),
@@ -253,6 +261,7 @@ def _job(_call: Call, job: RestoreJob) -> CollectionRestoreJob:
         target_group_id=job.target_group_id,
         total_documents=job.documents_total,
         write_strategy=strategy.value,
+        **moment_members(job),
     )
 
 

@@ -51,7 +51,7 @@ def start(
     index_failures
         What happens when the target cannot build an index: the restore fails, or skips that index.
     part
-        What of the snapshot is restored; all of it if not given.
+        What of the snapshot or the moment is restored; all of it if not given.
     wait
         Return when it is finished; fail, with the reason, if it fails.
     """

@@ -11,7 +11,7 @@ from telamon.model.selection import Existing, IndexStrategy
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What of a snapshot is restored, and under which names."""
+    """What of a snapshot or a moment is restored, and under which names."""
 
     ns: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
     """A database, or a collection as database.collection; may be repeated."""

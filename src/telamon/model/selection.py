@@ -1,4 +1,4 @@
-"""Which part of a snapshot a restore brings back, and under which names.
+"""Which part of a snapshot, or of a moment, a restore brings back, and under which names.
 
 Pure: names go in and come out. What a target holds under those names is for others to ask.
 """
@@ -22,9 +22,10 @@ _NOT_IN_COLLECTIONS = frozenset("$\0")
 _DATABASE_BYTES = 63
 _NAMESPACE_BYTES = 255
 _BUCKETS_PREFIX = "system.buckets."
+_NOTHING = "it names no database and no collection"
 
 Places = Mapping[Namespace, Namespace]
-"""Under which name each chosen namespace of a snapshot is restored."""
+"""Under which name each chosen namespace is restored."""
 
 
 class IndexStrategy(StrEnum):
@@ -49,7 +50,7 @@ class Existing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """A part of a snapshot.
+    """A part of a snapshot, or of what was there at a moment.
 
     ``namespaces`` are ``database`` or ``database.collection``. ``renames`` are pairs of two of the
     same form. A renamed database or collection has the name it was given; the suffixes are for all
@@ -64,8 +65,16 @@ class Selection:
     existing: Existing = Existing.REFUSE
     query: str | None = None
 
+    def require_readable(self) -> None:
+        """Raises InvalidSelection for what no contents could have."""
+        if not self.namespaces:
+            raise InvalidSelection(_NOTHING)
+        for text in self.namespaces:
+            if not is_database(text):
+                _namespace(text)
+
     def places(self, contents: Mapping[Namespace, CollectionKind]) -> dict[Namespace, Namespace]:
-        """What is chosen of a snapshot with these contents, and the name of each in the target.
+        """What is chosen of these contents, and the name of each in the target.
 
         Raises InvalidSelection with one sentence about the first thing that cannot be.
         """
@@ -157,10 +166,10 @@ def _chosen(
             matching = {_namespace(text)} & contents.keys()
             what = "collection"
         if not matching:
-            raise InvalidSelection(f"there is no {what} {text} in the snapshot")
+            raise InvalidSelection(f"there is no {what} {text} to restore")
         found |= matching
     if not found:
-        raise InvalidSelection("it names no database and no collection")
+        raise InvalidSelection(_NOTHING)
     return sorted(found)
 
 

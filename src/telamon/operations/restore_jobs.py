@@ -9,7 +9,6 @@ from telamon.clock import Clock
 from telamon.errors import (
     CannotCancel,
     CannotRestoreToTarget,
-    FeatureUnsupported,
     RestoreNotPossible,
     Unauthorized,
 )
@@ -94,8 +93,8 @@ class RestoreJobs:
 
         The target is of any kind. Raises SnapshotNotFound, what ``amounts_of`` and ``way_to`` do, what
         ``named`` does (source or target), CannotRestoreToTarget, RestoreNotPossible,
-        RestoreInProgress; FeatureUnsupported for a part of a moment; for a download what
-        ``Downloads.require`` does.
+        RestoreInProgress; for a download what ``Downloads.require`` does. Whether a moment has what
+        is chosen of it is found out by the job.
         """
 
         def work(tx: Connection) -> RestoreJob:
@@ -103,8 +102,6 @@ class RestoreJobs:
                 tx, caller, group_id, instance_name, kind, roles=RESTORE_CREATORS[kind]
             )
             if new.point_in_time is not None:
-                if new.options.selection is not None:
-                    raise FeatureUnsupported("a part of what was there at a moment")
                 snapshot = way_to(tx, source.id, new.point_in_time).snapshot
             else:
                 snapshot = snapshot_of(tx, source, new.snapshot_id, kind)
@@ -249,7 +246,7 @@ class RestoreJobs:
     ) -> RestoreJob:
         now = self._clock()
         assert snapshot.taken_at is not None
-        amounts = amounts_of(tx, snapshot, new.options)
+        amounts = amounts_of(tx, snapshot, new.options, is_of_moment=new.point_in_time is not None)
         return RestoreJob(
             id=self._new_id(now),
             group_id=source.group_id,

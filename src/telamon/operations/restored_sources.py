@@ -3,20 +3,28 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from telamon.errors import PointInTimeUnreachable, RestoreCancelled, RestoreFailed
-from telamon.model.manifest import CollectionSpec, StoredCollection
+from telamon.model.manifest import StoredCollection
 from telamon.model.restore_job import RestoreJob
 from telamon.mongo.fill import Rest, Source
 from telamon.mongo.fold import Fold
 from telamon.operations.confirming import Confirm, confirmed
 from telamon.operations.points_in_time import entries, way_to
-from telamon.operations.selecting import placed_collections
 from telamon.repository.repository import Repository
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """All that a job could bring back, under its own names."""
+
+    sources: list[Source]
+    stored: tuple[StoredCollection, ...]
+    """The snapshot that it is, or that the oplog goes on from."""
 
 
 class RestoredSources:
@@ -28,15 +36,12 @@ class RestoredSources:
         self._confirm = confirm
 
     @contextmanager
-    def of(self, job: RestoreJob) -> Iterator[list[Source]]:
+    def of(self, job: RestoreJob) -> Iterator[Restored]:
         """As long as the block lasts. Raises RestoreFailed where there is no way to the moment any more."""
-        collections = self._repository.manifest(job.snapshot_id).collections
-        snapshot = [
-            self._source(job, stored, spec)
-            for stored, spec in placed_collections(collections, job.options)
-        ]
+        stored = tuple(self._repository.manifest(job.snapshot_id).collections)
+        snapshot = [self._source(job, each) for each in stored]
         if job.point_in_time is None:
-            yield snapshot
+            yield Restored(sources=snapshot, stored=stored)
             return
         until = job.point_in_time
         try:
@@ -49,11 +54,11 @@ class RestoredSources:
             fold.apply(
                 entries(self._repository, way), until=until, confirm=lambda: self._require(job)
             )
-            yield fold.sources()
+            yield Restored(sources=fold.sources(), stored=stored)
 
-    def _source(self, job: RestoreJob, stored: StoredCollection, spec: CollectionSpec) -> Source:
+    def _source(self, job: RestoreJob, stored: StoredCollection) -> Source:
         return Source(
-            spec=spec,
+            spec=stored.spec,
             documents=stored.documents,
             size_bytes=stored.size_bytes,
             read=lambda: confirmed(self._repository.documents(stored), self._lately(job)),

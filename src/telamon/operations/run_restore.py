@@ -31,10 +31,10 @@ from telamon.operations.cancelling import LOOK_SECONDS, CancelWatch
 from telamon.operations.confirming import ALWAYS, Confirm
 from telamon.operations.credentials import Credentials
 from telamon.operations.progress import Progress, unnoticed
-from telamon.operations.restored_sources import RestoredSources
-from telamon.operations.selecting import moved_from, part_of, placed_collections
+from telamon.operations.restored_sources import Restored, RestoredSources
+from telamon.operations.selecting import contents_of, moved_from, part_of, placed_sources
 from telamon.repository.repository import Repository
-from telamon.state import instances, restore_evidence, restore_points
+from telamon.state import instances, restore_evidence, restore_points, restored_collections
 from telamon.state import restore_jobs as rows
 from telamon.state.database import Database
 
@@ -109,29 +109,33 @@ class RunRestore:
         if job.cancel_requested_at is not None:
             raise RestoreCancelled
         progress = Progress(self._db, restore_job_id)
-        with connected(uri) as client:
-            named = self._named(client, job)
-            with self._restored.of(named) as sources:
-                if job.point_in_time is not None:
-                    self._db.transact(lambda tx: _set_totals(tx, job.id, sources))
-                restore = self._restore(client, named, progress, sources=sources)
-                self._load_watched(restore_job_id, restore)
+        with connected(uri) as client, self._restored.of(job) as restored:
+            named = self._named(client, job, restored)
+            sources = placed_sources(restored.sources, named.options)
+            if job.point_in_time is not None:
+                self._db.transact(lambda tx: _note_moment(tx, named, restored, sources))
+            restore = self._restore(
+                client,
+                named,
+                progress,
+                sources=sources,
+                least_bytes=self._least_bytes(named, restored),
+            )
+            self._load_watched(restore_job_id, restore)
         if restore.filtered_out:
             self._db.transact(
                 lambda tx: rows.set_documents_total(tx, restore_job_id, restore.documents_left)
             )
         return False
 
-    def _named(self, client: Client, job: RestoreJob) -> RestoreJob:
+    def _named(self, client: Client, job: RestoreJob, restored: Restored) -> RestoreJob:
         """The job, with the names of what is to stand beside a namespace that the target has."""
         selection = job.options.selection
         if selection is None or selection.existing is not Existing.RENAME:
             return job
         if job.stage is RestoreStage.SWAPPING:
             return job  # what the target has may be this job's own by now
-        manifest = self._repository.manifest(job.snapshot_id)
-        specs = [stored.spec for stored in manifest.collections]
-        moved = moved_from(client, selection, specs)
+        moved = moved_from(client, selection, [source.spec for source in restored.sources])
         if moved != job.options.moved:
             self._db.transact(lambda tx: rows.set_moved(tx, job.id, moved))
         return replace(job, options=replace(job.options, moved=moved))
@@ -152,7 +156,8 @@ class RunRestore:
 
     def _swap(self, restore_job_id: str) -> None:
         job, uri = self._find(restore_job_id)
-        with self._restored.of(job) as sources:
+        with self._restored.of(job) as restored:
+            sources = placed_sources(restored.sources, job.options)
             if not self._db.transact(lambda tx: rows.set_swapping(tx, restore_job_id)):
                 raise RestoreCancelled
             with connected(uri) as client:
@@ -192,12 +197,13 @@ class RunRestore:
         progress: Progress | None = None,
         *,
         sources: Sequence[Source],
+        least_bytes: int = 0,
     ) -> Restore:
         return Restore(
             client,
             job_id=job.id,
             sources=sources,
-            least_bytes=self._least_bytes(job) if progress else 0,
+            least_bytes=least_bytes,
             progress=progress.add if progress else unnoticed,
             resumed=lambda kept: self._resumed(job.id, kept),
             index_failures=job.options.index_failures,
@@ -206,12 +212,14 @@ class RunRestore:
             part=part_of(job.options),
         )
 
-    def _least_bytes(self, job: RestoreJob) -> int:
+    def _least_bytes(self, job: RestoreJob, restored: Restored) -> int:
         if job.point_in_time is not None:
             return 0  # what was written since may be deletions
-        collections = self._repository.manifest(job.snapshot_id).collections
-        chosen = placed_collections(collections, job.options)
-        return self._repository.least_bytes([stored for stored, _spec in chosen])
+        kinds = {stored.spec.namespace: stored.spec.kind for stored in restored.stored}
+        chosen = job.options.places(kinds)
+        return self._repository.least_bytes(
+            [stored for stored in restored.stored if stored.spec.namespace in chosen]
+        )
 
     def _note(self, restore_job_id: str, found: NamespaceEvidence) -> None:
         self._db.transact(lambda tx: restore_evidence.put(tx, restore_job_id, found))
@@ -223,10 +231,15 @@ class RunRestore:
             raise RestoreFailed(_TOO_MANY_ATTEMPTS)
 
 
-def _set_totals(tx: Connection, restore_job_id: str, sources: Sequence[Source]) -> None:
+def _note_moment(
+    tx: Connection, job: RestoreJob, restored: Restored, sources: Sequence[Source]
+) -> None:
+    """What there is to restore, which nobody knew when the job was asked for."""
+    if job.options.selection is not None:
+        restored_collections.put(tx, job.id, contents_of(restored.sources, job.options))
     restore_points.set_totals(
         tx,
-        restore_job_id,
+        job.id,
         documents=sum(source.documents or 0 for source in sources),
         size_bytes=sum(source.size_bytes for source in sources),
         namespaces=len(sources),

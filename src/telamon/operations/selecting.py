@@ -1,4 +1,4 @@
-"""The part of a snapshot that a restore job is for, by what the catalogue knows of the snapshot."""
+"""The part of a snapshot, or of a moment, that a restore job is for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from telamon.model.contents import SnapshotCollection
-from telamon.model.manifest import CollectionSpec, Namespace, StoredCollection
+from telamon.model.manifest import CollectionKind, CollectionSpec, Namespace
 from telamon.model.restore_job import RestoreJob
 from telamon.model.restore_options import RestoreOptions
 from telamon.model.selection import Existing, Selection, with_free_names
 from telamon.model.snapshot import Snapshot
 from telamon.mongo.connect import Client, translated
+from telamon.mongo.fill import Source
 from telamon.mongo.part import Part, names_of, placed, read_query
 from telamon.operations.snapshot_contents import require_known
-from telamon.state import restore_evidence, snapshot_collections
+from telamon.state import restore_evidence, restored_collections, snapshot_collections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,13 @@ class PlacedCollection:
     restored: int = 0
 
 
-def amounts_of(tx: Connection, snapshot: Snapshot, options: RestoreOptions) -> Amounts:
-    """Raises InvalidSelection for one that cannot be; FeatureUnsupported as ``require_known`` does."""
+def amounts_of(
+    tx: Connection, snapshot: Snapshot, options: RestoreOptions, *, is_of_moment: bool
+) -> Amounts:
+    """What is known of them when the job is asked for: of a part of a moment, nothing.
+
+    Raises InvalidSelection for one that cannot be; FeatureUnsupported as ``require_known`` does.
+    """
     selection = options.selection
     if selection is None:
         return Amounts(
@@ -48,9 +54,12 @@ def amounts_of(tx: Connection, snapshot: Snapshot, options: RestoreOptions) -> A
             size_bytes=snapshot.size_bytes,
             namespaces=snapshot.namespaces_total,
         )
-    require_known(tx, snapshot)
     if selection.query is not None:
         read_query(selection.query)
+    if is_of_moment:
+        selection.require_readable()
+        return Amounts(documents=0, size_bytes=0, namespaces=0)
+    require_known(tx, snapshot)
     chosen = _chosen(snapshot_collections.whole(tx, snapshot.id), options)
     return Amounts(
         documents=sum(each.source.documents for each in chosen),
@@ -60,8 +69,14 @@ def amounts_of(tx: Connection, snapshot: Snapshot, options: RestoreOptions) -> A
 
 
 def collections_of(tx: Connection, job: RestoreJob) -> tuple[PlacedCollection, ...]:
-    """What a job restores, by namespace; nothing once the snapshot's contents are forgotten."""
-    contents = snapshot_collections.whole(tx, job.snapshot_id)
+    """What a job restores, by namespace.
+
+    Nothing once the snapshot's contents are forgotten, or of a moment before it has been worked out.
+    """
+    if job.point_in_time is None:
+        contents = snapshot_collections.whole(tx, job.snapshot_id)
+    else:
+        contents = restored_collections.whole(tx, job.id)
     if not contents:
         return ()
     done = restore_evidence.documents(tx, job.id)
@@ -95,19 +110,41 @@ def part_of(options: RestoreOptions) -> Part | None:
     )
 
 
-def placed_collections(
-    stored: Sequence[StoredCollection], options: RestoreOptions
-) -> list[tuple[StoredCollection, CollectionSpec]]:
-    """What is restored, each with how it is made in the target. Raises RestoreFailed as ``placed``."""
+def placed_sources(sources: Sequence[Source], options: RestoreOptions) -> list[Source]:
+    """What is restored, each as it is made in the target. Raises RestoreFailed as ``placed``.
+
+    Raises InvalidSelection where ``sources`` have nothing of what is chosen.
+    """
     selection = options.selection
     if selection is None:
-        return [(each, each.spec) for each in stored]
-    places = options.places({each.spec.namespace: each.spec.kind for each in stored})
+        return list(sources)
+    places = options.places(_kinds(sources))
     return [
-        (each, placed(each.spec, places, selection.indexes))
-        for each in stored
-        if each.spec.namespace in places
+        replace(source, spec=placed(source.spec, places, selection.indexes))
+        for source in sources
+        if source.spec.namespace in places
     ]
+
+
+def contents_of(
+    sources: Sequence[Source], options: RestoreOptions
+) -> tuple[SnapshotCollection, ...]:
+    """The chosen ones of ``sources``, by their own names."""
+    places = options.places(_kinds(sources))
+    return tuple(
+        SnapshotCollection(
+            namespace=source.spec.namespace,
+            kind=source.spec.kind,
+            documents=source.documents or 0,
+            size_bytes=source.size_bytes,
+        )
+        for source in sources
+        if source.spec.namespace in places
+    )
+
+
+def _kinds(sources: Sequence[Source]) -> dict[Namespace, CollectionKind]:
+    return {source.spec.namespace: source.spec.kind for source in sources}
 
 
 def _chosen(

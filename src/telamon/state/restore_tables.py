@@ -14,6 +14,20 @@ download = sa.Table(
     sa.Column("checksums", sa.LargeBinary, nullable=False),
 )
 
+# What a restore of a part of a moment is of: no snapshot has just that.
+restored_collection = sa.Table(
+    "restored_collection",
+    metadata,
+    sa.Column(
+        "restore_job_id", ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("database", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+)
+
 restore_evidence = sa.Table(
     "restore_evidence",
     metadata,

@@ -1,10 +1,12 @@
 """Rows of what snapshots consist of, so that a question for it needs no repository."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from telamon.model.contents import SnapshotCollection
-from telamon.model.manifest import CollectionKind, Manifest, Namespace
+from telamon.model.manifest import CollectionKind, Manifest, Namespace, StoredCollection
 from telamon.model.page import Page
 from telamon.model.snapshot import SnapshotStatus
 from telamon.state.tables import snapshot, snapshot_collection
@@ -26,14 +28,7 @@ def insert(tx: Connection, manifest: Manifest) -> None:
     tx.execute(
         snapshot_collection.insert(),
         [
-            {
-                "snapshot_id": manifest.snapshot_id,
-                "database": stored.spec.namespace.database,
-                "name": stored.spec.namespace.name,
-                "kind": stored.spec.kind.value,
-                "documents": stored.documents,
-                "size_bytes": stored.size_bytes,
-            }
+            {"snapshot_id": manifest.snapshot_id, **to_columns(_of(stored))}
             for stored in manifest.collections
         ],
     )
@@ -88,7 +83,7 @@ def page(
     total = tx.execute(
         sa.select(sa.func.count()).select_from(snapshot_collection).where(listed)
     ).scalar_one()
-    return Page(items=tuple(_collection(row) for row in rows), total=total)
+    return Page(items=tuple(from_row(row) for row in rows), total=total)
 
 
 def whole(tx: Connection, snapshot_id: str) -> tuple[SnapshotCollection, ...]:
@@ -98,7 +93,7 @@ def whole(tx: Connection, snapshot_id: str) -> tuple[SnapshotCollection, ...]:
         .where(snapshot_collection.c.snapshot_id == snapshot_id)
         .order_by(snapshot_collection.c.database, snapshot_collection.c.name)
     )
-    return tuple(_collection(row) for row in rows)
+    return tuple(from_row(row) for row in rows)
 
 
 def find(tx: Connection, snapshot_id: str, namespace: Namespace) -> SnapshotCollection | None:
@@ -109,10 +104,31 @@ def find(tx: Connection, snapshot_id: str, namespace: Namespace) -> SnapshotColl
             snapshot_collection.c.name == namespace.name,
         )
     ).first()
-    return None if row is None else _collection(row)
+    return None if row is None else from_row(row)
 
 
-def _collection(row: "Row[tuple[object, ...]]") -> SnapshotCollection:
+def to_columns(collection: SnapshotCollection) -> dict[str, Any]:
+    """All that a row has of it, but for what it is part of."""
+    return {
+        "database": collection.namespace.database,
+        "name": collection.namespace.name,
+        "kind": collection.kind.value,
+        "documents": collection.documents,
+        "size_bytes": collection.size_bytes,
+    }
+
+
+def _of(stored: StoredCollection) -> SnapshotCollection:
+    return SnapshotCollection(
+        namespace=stored.spec.namespace,
+        kind=stored.spec.kind,
+        documents=stored.documents,
+        size_bytes=stored.size_bytes,
+    )
+
+
+def from_row(row: "Row[tuple[object, ...]]") -> SnapshotCollection:
+    """The opposite of ``to_columns``."""
     return SnapshotCollection(
         namespace=Namespace(row.database, row.name),
         kind=CollectionKind(row.kind),

@@ -140,7 +140,7 @@ async def test_an_official_client_may_send_whole_objects_and_nulls(
             (
                 400,
                 "INVALID_RESTORE_SELECTION",
-                ["there is no collection shop.x in the snapshot"],
+                ["there is no collection shop.x to restore"],
             ),
         ),
         (
@@ -151,14 +151,8 @@ async def test_an_official_client_may_send_whole_objects_and_nulls(
             {"databases": [{"sourceNamespace": f"d{n}"} for n in range(101)]},
             (400, "INVALID_ATTRIBUTE", ["databases"]),
         ),
-        (
-            {"pointInTimeUtcSeconds": 1},
-            (
-                403,
-                "FEATURE_UNSUPPORTED",
-                ["restores of single databases and collections as of a moment"],
-            ),
-        ),
+        ({"pointInTimeUTCSeconds": 1}, (400, "INVALID_ATTRIBUTE", ["pointInTimeUTCSeconds"])),
+        ({"oplogTs": 1_772_366_000}, (400, "INVALID_PIT_RESTORE_TIME", [])),
         ({"query": "{}"}, (400, "INVALID_ATTRIBUTE", ["query"])),
     ],
 )

@@ -10,12 +10,13 @@ from telamon.model.manifest import ClusterTime
 from telamon.model.oplog import CaptureFailure, OplogSlice, OplogWindow
 from telamon.state import oplogs
 from tests.api.routes.backups import TAKEN_AT, add_snapshot
-from tests.api.routes.kinds import DEDICATED, add_dedicated
+from tests.api.routes.kinds import CONTENTS_TYPE, DEDICATED, add_dedicated
 from tests.api.routes.test_metrics import calling
 from tests.api.routes.world import GROUP, OWN, SNAPSHOT_ID, V1, V2, World
 
 TAKEN = int(TAKEN_AT.timestamp())
 OWN_PATH = f"{OWN}/groups/{GROUP}/instances/orders"
+UNREACHABLE = "UNABLE_T0_FIND_SNAPSHOT_PRIOR_TO_PIT_RESTORE_OPTIME"
 BACKUP = f"{OWN_PATH}/continuousBackup"
 
 
@@ -113,6 +114,75 @@ async def test_telamons_own_path_takes_a_moment(client: httpx.AsyncClient) -> No
     assert answer.json()["pointInTime"] == f"{TAKEN + 9}.0"
 
 
+@pytest.mark.usefixtures("covered")
+async def test_telamons_own_path_takes_a_part_of_a_moment(
+    client: httpx.AsyncClient,
+) -> None:
+    """Also of what the snapshot does not have: whether it was there is for the job to find out."""
+    body = {"pointInTimeUTCSeconds": TAKEN + 9, "selection": {"namespaces": ["made.since"]}}
+
+    answer = await client.post(f"{OWN_PATH}/restoreJobs", json=body)
+
+    assert answer.status_code == 201
+    assert answer.json()["pointInTime"] == f"{TAKEN + 9}.0"
+    assert answer.json()["selection"]["namespaces"] == ["made.since"]
+    assert (answer.json()["documentsTotal"], answer.json()["namespacesTotal"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("selection", "reason"),
+    [
+        ({"namespaces": ["made."]}, "made. is neither a database nor a database.collection"),
+        (
+            {"namespaces": ["made.since"], "query": "{"},
+            "the query is not MongoDB's extended JSON: ",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("covered")
+async def test_a_part_that_no_moment_could_have_is_refused_at_once(
+    client: httpx.AsyncClient, selection: dict[str, object], reason: str
+) -> None:
+    body = {"oplogTs": TAKEN + 9, "oplogInc": 1, "selection": selection}
+
+    answer = await client.post(f"{OWN_PATH}/restoreJobs", json=body)
+
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, "INVALID_RESTORE_SELECTION")
+    assert reason in answer.json()["detail"]
+
+
+async def test_a_part_of_a_dedicated_cluster_is_restored_as_of_a_moment(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    cluster = add_dedicated(world)
+    add_snapshot(world, cluster)
+    add_window(world, cluster, 1, (-10, 100))
+    client.headers["Accept"] = CONTENTS_TYPE
+    jobs = f"{V2}/groups/{GROUP}/clusters/{DEDICATED}/collectionRestoreJobs"
+    body = {
+        "collections": [{"sourceNamespace": "made.since"}],
+        "indexStrategy": "ALL",
+        "targetClusterName": DEDICATED,
+        "targetGroupId": GROUP,
+        "writeStrategy": "CREATE_NEW",
+    }
+
+    made = await client.post(jobs, json=body | {"oplogTs": TAKEN + 5, "oplogInc": 3})
+
+    assert made.status_code == 200, made.text
+    assert (made.json()["oplogTs"], made.json()["oplogInc"]) == (TAKEN + 5, 3)
+    assert (made.json()["snapshotId"], made.json()["totalDocuments"]) == (SNAPSHOT_ID, 0)
+    listed = (await client.get(jobs)).json()["results"]
+    assert listed == [made.json()]
+    collections = await client.get(f"{jobs}/{made.json()['id']}/collections")
+    assert collections.json()["results"] == []
+    for changes, code in (
+        ({"pointInTimeUTCSeconds": TAKEN + 101}, UNREACHABLE),
+        ({"pointInTimeUTCSeconds": TAKEN + 9, "collections": []}, "INVALID_RESTORE_SELECTION"),
+    ):
+        assert (await client.post(jobs, json=body | changes)).json()["errorCode"] == code
+
+
 @pytest.mark.parametrize(
     ("seconds", "reason"),
     [
@@ -128,10 +198,7 @@ async def test_where_there_is_no_way_the_answer_says_why(
     answer = await client.post(jobs_of(atlas), json=wanted("orders", pointInTimeUTCSeconds=until))
 
     body = answer.json()
-    assert (answer.status_code, body["errorCode"]) == (
-        404,
-        "UNABLE_T0_FIND_SNAPSHOT_PRIOR_TO_PIT_RESTORE_OPTIME",
-    )
+    assert (answer.status_code, body["errorCode"]) == (404, UNREACHABLE)
     assert body["detail"] == f"There is no way to restore to {until}.0: {reason}."
 
 
