@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SIZE = "1g"  # what mongod's journal and oplog take comes to half of it
+SIZE = "800m"  # what mongod's journal and oplog take comes to half of it
+ROOMY = "3g"  # to come back, mongod may write all of it again
 
 SCRIPT = """
-import json, random, sys
+import json, random, subprocess, sys
 from pathlib import Path
 
 import bson
@@ -48,10 +49,6 @@ def restore(client):
     return Restore(client, job_id=JOB, sources=[endless], progress=ignore)
 
 
-ballast = root / "ballast"
-with ballast.open("wb") as file:
-    for _ in range(200):
-        file.write(bytes(1_000_000))
 process = MongodProcess(program, root / "target")
 port = start_managed(process, PASSWORDS, wanted_port=None)
 found = {}
@@ -65,7 +62,7 @@ try:
         except TelamonError as error:
             found["failure"] = error.message
     process.stop()
-    ballast.unlink()
+    subprocess.run(["mount", "-o", f"remount,size={sys.argv[3]}", str(root)], check=True)
     start_managed(process, PASSWORDS, wanted_port=port)
     with open_client(telamon_uri(port, PASSWORDS)) as client:
         restore(client).discard()
@@ -85,7 +82,7 @@ def test_a_target_that_is_full_keeps_its_data_and_comes_back(
     namespace = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
     if subprocess.run([*namespace, mount], capture_output=True, check=False).returncode:
         pytest.skip("this system lets nobody mount a file system of one's own")
-    run = f'{mount} && exec "$0" -c "$1" {tmp_path} {mongod_program}'
+    run = f'{mount} && exec "$0" -c "$1" {tmp_path} {mongod_program} {ROOMY}'
 
     done = subprocess.run(
         [*namespace, run, sys.executable, SCRIPT], capture_output=True, cwd=ROOT, check=False

@@ -1,14 +1,16 @@
 """A restored deployment compared with what its snapshot has."""
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson.int64 import Int64
 
-from telamon.errors import DrillFailed, Unavailable
+from telamon.errors import DeploymentUnavailable, DrillFailed, Unavailable
 from telamon.mongo.connect import Client, open_client
 from telamon.mongo.content_sum import ContentSum
 from telamon.mongo.process import MongodProcess
@@ -227,6 +229,25 @@ def test_after_its_end_none_is_started(mongod_program: Path, tmp_path: Path) -> 
     with pytest.raises(Unavailable, match="stops"):
         throwaways.start(NAME, size_bytes=ROOM)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_does_not_get_ready_holds_up_no_close(tmp_path: Path) -> None:
+    program = tmp_path / "mongod"
+    program.write_text(
+        f"#!{sys.executable}\nimport signal, pathlib\n"
+        f"pathlib.Path('{tmp_path}/runs').touch()\nsignal.pause()\n"
+    )
+    program.chmod(0o700)
+    throwaways = Throwaways(program, tmp_path / "drills")
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(throwaways.start, NAME, size_bytes=ROOM)
+        while not (tmp_path / "runs").exists():
+            assert not starting.done(), starting.exception()
+        throwaways.close()
+
+        with pytest.raises(DeploymentUnavailable, match=r"mongod in .* ended"):
+            starting.result()
+    assert list((tmp_path / "drills").iterdir()) == []
 
 
 def test_without_a_mongod_there_is_none(tmp_path: Path) -> None:

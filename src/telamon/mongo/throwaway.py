@@ -83,9 +83,11 @@ class Throwaways:
                 self.remove(folder.name)
 
     def close(self) -> None:
-        """As ``remove_all``; none is started after it."""
+        """As ``remove_all``; none is started after it, and a start that is under way fails."""
+        self._is_closed = True
+        for process in tuple(self._processes.values()):
+            process.kill()  # without the guard, which whoever waits for a start holds
         with self._guard:
-            self._is_closed = True
             self.remove_all()
 
     def _make_folder(self, name: str, size_bytes: int) -> None:
