@@ -49,7 +49,7 @@ def main() -> None:
     )
     arguments.add_argument("--seconds", type=float, default=180, help="of trouble")
     arguments.add_argument(
-        "--instances", type=int, default=4, help="each a mongod, of about 150 MB"
+        "--instances", type=int, default=20, help="each a mongod, of about 150 MB"
     )
     arguments.add_argument("--workers", type=int, default=3)
     arguments.add_argument("--apis", type=int, default=2)
