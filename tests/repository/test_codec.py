@@ -16,6 +16,7 @@ from telamon.repository.codec import (
     Encoding,
     decode,
     encode,
+    encode_all,
     encode_delta,
     encrypt,
     is_delta,
@@ -53,6 +54,13 @@ def test_text_is_compressed() -> None:
     assert chunk.encoding == Encoding.ZSTD
     assert len(chunk.stored) < 100
     assert zstandard.decompress(chunk.stored) == TEXT
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 9])
+def test_several_are_encoded_as_each_of_them(count: int) -> None:
+    raws = [TEXT, NOISE, b"\5\0\0\0\0", TEXT + NOISE, *(TEXT * number for number in range(1, 6))]
+
+    assert encode_all(raws[:count]) == [encode(raw) for raw in raws[:count]]
 
 
 def test_noise_is_stored_as_it_is() -> None:

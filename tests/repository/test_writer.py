@@ -16,6 +16,7 @@ from telamon.blobs.memory import MemoryBlobStore
 from telamon.errors import IntegrityError, Unavailable
 from telamon.model.manifest import ChunkRef
 from telamon.repository import writer as writer_module
+from telamon.repository.in_flight import Budget
 from telamon.repository.pack import check_whole_pack
 from telamon.repository.repository import Repository
 from telamon.repository.writer import WriteCounts
@@ -347,7 +348,7 @@ def test_an_adding_thread_waits_for_the_chunks_in_flight() -> None:
     assert most <= 8 + 2
 
 
-class WatchedBudget(writer_module._Budget):
+class WatchedBudget(Budget):
     """Tells when somebody has to wait for it."""
 
     def __init__(self, most_bytes: int, full: Callable[[], None]) -> None:
@@ -362,14 +363,6 @@ class WatchedBudget(writer_module._Budget):
 
 def test_the_bounds_are_16_mib_and_two_threads() -> None:
     assert (writer_module._THREADS, writer_module._IN_FLIGHT_BYTES) == (2, 16777216)
-
-
-def test_what_is_more_than_the_budget_has_all_of_it() -> None:
-    budget = writer_module._Budget(100)
-    assert budget.take(1000) == 100
-    budget.give_back(100)
-    assert budget.take(60) == 60
-    assert budget.take(40) == 40
 
 
 # Names that are taken

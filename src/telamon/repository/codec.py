@@ -23,6 +23,8 @@ _ZSTD = zstandard.ZstdCompressionParameters.from_level(
 )
 # Less than one part in this saved is not worth a decompression at every restore.
 _WORTHWHILE_PART = 40
+# Of few, which are large, the copies cost more than is gained.
+_FEWEST_TOGETHER = 3
 
 
 class Encoding(IntEnum):
@@ -76,7 +78,18 @@ def name_chunk(raw: bytes | memoryview, key: bytes) -> bytes:
 
 def encode(raw: bytes) -> EncodedChunk:
     """The raw bytes in the shorter of the encodings, as they are when zstd saves hardly any."""
-    compressed = _zstd.compressor.compress(raw)
+    return _shorter(raw, _zstd.compressor.compress(raw))
+
+
+def encode_all(raws: Sequence[bytes]) -> list[EncodedChunk]:
+    """As ``encode`` of each, in one call where they are several: other threads go on meanwhile."""
+    if len(raws) < _FEWEST_TOGETHER:
+        return [encode(raw) for raw in raws]
+    together = _zstd.compressor.multi_compress_to_buffer(list(raws))
+    return [_shorter(raw, together[number].tobytes()) for number, raw in enumerate(raws)]
+
+
+def _shorter(raw: bytes, compressed: bytes) -> EncodedChunk:
     if len(compressed) + len(raw) // _WORTHWHILE_PART >= len(raw):
         return EncodedChunk(encoding=Encoding.RAW, stored=raw)
     return EncodedChunk(encoding=Encoding.ZSTD, stored=compressed)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from threading import Condition, Lock
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -20,13 +20,14 @@ from telamon.model.manifest import ChunkRef, Manifest
 from telamon.repository.codec import (
     MOST_BASES,
     EncodedChunk,
-    encode,
+    encode_all,
     encode_delta,
     encrypt,
     is_delta,
     name_chunk,
 )
 from telamon.repository.cut import CutChunk, CutParameters, Cutter
+from telamon.repository.in_flight import Budget, groups
 from telamon.repository.index import Index, Location
 from telamon.repository.keys import RepositoryKeys
 from telamon.repository.lineage import Lineage, chunk_start
@@ -74,7 +75,7 @@ class SnapshotWriter:
         self._reader = ChunkReader(store, index, keys)
         self._packs = PackStream(store, index)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="write-chunk")
-        self._in_flight = _Budget(_IN_FLIGHT_BYTES)
+        self._in_flight = Budget(_IN_FLIGHT_BYTES)
         self._lock = Lock()
         self._claimed: set[bytes] = set()
         self._counts = WriteCounts()
@@ -111,21 +112,19 @@ class SnapshotWriter:
         lineage = Lineage(previous)
         recognizer = Recognizer(lineage, self._index, self._keys.chunk_key)
         cutter = Cutter(self._cut, recognizer if previous else None)
-        waiting: deque[Future[ChunkRef]] = deque()
+        waiting: deque[Future[list[ChunkRef]]] = deque()
         refs: list[ChunkRef] = []
         try:
             for buffer in buffers:
-                for cut in cutter.feed(buffer):
-                    if isinstance(cut, ChunkRef):
-                        waiting.append(self._reuse(cut, lineage))
-                    else:
-                        waiting.append(self._submit(cut, lineage))
+                for group in groups(cutter.feed(buffer)):
+                    waiting.append(self._submit(group, lineage))
                 while waiting and waiting[0].done():
-                    refs.append(waiting.popleft().result())
+                    refs.extend(waiting.popleft().result())
             last = cutter.finish()
             if last is not None:
-                waiting.append(self._submit(last, lineage))
-            refs.extend(future.result() for future in waiting)
+                waiting.append(self._submit([last], lineage))
+            for future in waiting:
+                refs.extend(future.result())
         except BaseException as error:
             self._fail(error)
             raise
@@ -159,44 +158,64 @@ class SnapshotWriter:
             self._fail(error)
             raise
 
-    def _reuse(self, known: ChunkRef, lineage: Lineage) -> Future[ChunkRef]:
-        assert known.start is not None  # by which it was found
-        lineage.ancestors(known.start, known.size_bytes)  # the stream has come past them
-        self._claim(known.chunk_id, known.documents, known.size_bytes)
-        done: Future[ChunkRef] = Future()
-        done.set_result(known)
-        return done
-
-    def _submit(self, cut: CutChunk, lineage: Lineage) -> Future[ChunkRef]:
-        start = chunk_start(cut.data)
-        ancestors = lineage.ancestors(start, len(cut.data))
-        held_bytes = self._in_flight.take(len(cut.data))
+    def _submit(
+        self, group: Sequence[CutChunk | ChunkRef], lineage: Lineage
+    ) -> Future[list[ChunkRef]]:
+        waiting = [self._follow(cut, lineage) for cut in group]
+        held_bytes = self._in_flight.take(
+            sum(len(one.data) for one in waiting if isinstance(one, _NewChunk))
+        )
         try:
             self._raise_failure()
-            future = self._pool.submit(self._store_chunk, cut, start, ancestors)
+            future = self._pool.submit(self._keep, waiting)
         except BaseException:
             self._in_flight.give_back(held_bytes)
             raise
-        # Runs for cancelled chunks too, so that no other thread waits for them.
+        # Runs for cancelled ones too, so that no other thread waits for them.
         future.add_done_callback(lambda _: self._in_flight.give_back(held_bytes))
         return future
 
-    def _store_chunk(self, cut: CutChunk, start: int, ancestors: Sequence[ChunkRef]) -> ChunkRef:
+    def _follow(self, cut: CutChunk | ChunkRef, lineage: Lineage) -> "_NewChunk | ChunkRef":
+        if isinstance(cut, ChunkRef):
+            assert cut.start is not None  # by which it was found
+            lineage.ancestors(cut.start, cut.size_bytes)  # the stream has come past them
+            return cut
+        start = chunk_start(cut.data)
+        ancestors = lineage.ancestors(start, len(cut.data))
+        return _NewChunk(data=cut.data, documents=cut.documents, start=start, ancestors=ancestors)
+
+    def _keep(self, group: Sequence["_NewChunk | ChunkRef"]) -> list[ChunkRef]:
         self._raise_failure()
         try:
-            chunk_id = name_chunk(cut.data, self._keys.chunk_key)
-            if self._claim(chunk_id, cut.documents, len(cut.data)):
-                chunk = self._encode_delta(cut.data, ancestors) or encode(cut.data)
-                if self._keys.cipher is not None:
-                    chunk = encrypt(chunk, chunk_id, self._keys.cipher)
-                self._count_stored(chunk)
-                self._packs.append(chunk_id, chunk, len(cut.data))
+            refs = [self._named(one) if isinstance(one, _NewChunk) else one for one in group]
+            claimed = [(ref, one) for ref, one in zip(refs, group, strict=True) if self._claim(ref)]
+            new = [one for _, one in claimed if isinstance(one, _NewChunk)]
+            for (ref, _), chunk in zip(claimed, self._encode(new), strict=True):
+                self._append(ref, chunk)
         except BaseException as error:
             self._fail(error)
             raise
+        return refs
+
+    def _named(self, new: "_NewChunk") -> ChunkRef:
         return ChunkRef(
-            chunk_id=chunk_id, documents=cut.documents, size_bytes=len(cut.data), start=start
+            chunk_id=name_chunk(new.data, self._keys.chunk_key),
+            documents=new.documents,
+            size_bytes=len(new.data),
+            start=new.start,
         )
+
+    def _append(self, ref: ChunkRef, chunk: EncodedChunk) -> None:
+        if self._keys.cipher is not None:
+            chunk = encrypt(chunk, ref.chunk_id, self._keys.cipher)
+        self._count_stored(chunk)
+        self._packs.append(ref.chunk_id, chunk, ref.size_bytes)
+
+    def _encode(self, new: Sequence["_NewChunk"]) -> list[EncodedChunk]:
+        deltas = [self._encode_delta(one.data, one.ancestors) for one in new]
+        rest = [one.data for one, delta in zip(new, deltas, strict=True) if delta is None]
+        whole = iter(encode_all(rest))
+        return [delta or next(whole) for delta in deltas]
 
     def _encode_delta(self, raw: bytes, ancestors: Sequence[ChunkRef]) -> EncodedChunk | None:
         """None where there is nothing to differ from, or not enough is the same."""
@@ -232,16 +251,18 @@ class SnapshotWriter:
                 delta_bytes=self._counts.delta_bytes + (len(chunk.stored) if delta else 0),
             )
 
-    def _claim(self, chunk_id: bytes, documents: int, raw_bytes: int) -> bool:
+    def _claim(self, chunk: ChunkRef) -> bool:
         """Count the chunk, and answer whether it falls to the caller to store it."""
         with self._lock:
-            is_new = chunk_id not in self._claimed and self._index.find(chunk_id) is None
+            is_new = (
+                chunk.chunk_id not in self._claimed and self._index.find(chunk.chunk_id) is None
+            )
             if is_new:
-                self._claimed.add(chunk_id)
+                self._claimed.add(chunk.chunk_id)
             self._counts = replace(
                 self._counts,
-                documents=self._counts.documents + documents,
-                raw_bytes=self._counts.raw_bytes + raw_bytes,
+                documents=self._counts.documents + chunk.documents,
+                raw_bytes=self._counts.raw_bytes + chunk.size_bytes,
                 chunks_new=self._counts.chunks_new + is_new,
                 chunks_reused=self._counts.chunks_reused + (not is_new),
             )
@@ -280,26 +301,11 @@ class SnapshotWriter:
             raise self._failure
 
 
-class _Budget:
-    """Bytes that threads take before they hold them and give back after."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NewChunk:
+    """One that was cut, and is on its way into a pack unless its bytes are there already."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._taken_bytes = 0
-        self._changed = Condition()
-
-    def take(self, wanted_bytes: int) -> int:
-        """Wait for the bytes, and answer how many are to be given back.
-
-        What is more than the whole waits for the whole.
-        """
-        taking_bytes = min(wanted_bytes, self._most_bytes)
-        with self._changed:
-            self._changed.wait_for(lambda: self._taken_bytes + taking_bytes <= self._most_bytes)
-            self._taken_bytes += taking_bytes
-        return taking_bytes
-
-    def give_back(self, taken_bytes: int) -> None:
-        with self._changed:
-            self._taken_bytes -= taken_bytes
-            self._changed.notify_all()
+    data: bytes
+    documents: int
+    start: int
+    ancestors: tuple[ChunkRef, ...]
