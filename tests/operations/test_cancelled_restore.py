@@ -1,5 +1,8 @@
 """Restores that were cancelled, on real deployments: the target is as it was, without a shadow."""
 
+import os
+import signal
+import threading
 from collections.abc import Callable, Generator
 from threading import Event
 from typing import TypeVar
@@ -137,6 +140,60 @@ def test_it_ends_between_two_batches(
     run_to_its_end(RunRestore(asked.db, asked.credentials, repository, clock, look_seconds=0.01))
 
     require_cancelled(asked, target, before)
+
+
+class FreezingRepository(Repository):
+    """When the first chunk is read the target stands still, and somebody cancels the job."""
+
+    db: Database
+    target: Mongod
+    frozen: int | None = None
+
+    def documents(self, stored: StoredCollection) -> Generator[bytes]:
+        for piece in super().documents(stored):
+            if self.frozen is None:
+                self.frozen = self.target.process.pid
+                assert self.frozen is not None
+                os.kill(self.frozen, signal.SIGSTOP)
+                assert request(self.db)
+            yield piece
+
+
+@pytest.mark.usefixtures("impatient")
+def test_it_ends_while_the_target_stands_still(asked: World, target: Mongod) -> None:
+    before = hashes(target.client)
+    repository = FreezingRepository.open(asked.store)
+    repository.db, repository.target = asked.db, target
+    handler = RunRestore(
+        asked.db,
+        asked.credentials,
+        repository,
+        clock,
+        look_seconds=0.01,
+        patience_seconds=0.1,
+    )
+    try:
+        run_to_its_end(handler)
+    finally:
+        if repository.frozen is not None:
+            os.kill(repository.frozen, signal.SIGCONT)
+
+    beside = " What was prepared beside it goes with the next restore."
+    job = asked.restore_job()
+    assert (job.cancelled, job.failure) == (True, CANCELLED + beside)
+    for left in threading.enumerate():
+        if left.name in {"telamon-cancellable", "telamon-interrupt"}:
+            left.join(30)
+            assert not left.is_alive()
+    own = {
+        database: {
+            name: digest
+            for name, digest in collections.items()
+            if not name.startswith("telamon.shadow.")
+        }
+        for database, collections in hashes(target.client).items()
+    }
+    assert {database: found for database, found in own.items() if found} == before
 
 
 @pytest.mark.parametrize("moment", ["before the load", "after the load", "as the worker dies"])

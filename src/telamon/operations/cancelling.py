@@ -1,61 +1,83 @@
 """Noticing, while a job works, that somebody wants it to end."""
 
+import contextvars
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from concurrent.futures import Future, wait
+from typing import TypeVar
 
 import structlog
 
-from telamon.errors import TelamonError
+from telamon.errors import RestoreCancelled, TelamonError
 
 LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 15.0
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
 
-class CancelWatch:
-    """Asks ``is_wanted`` every second in a thread of its own, and calls ``act`` once if so.
+def unless_cancelled(
+    work: Callable[[], T],
+    *,
+    is_wanted: Callable[[], bool],
+    interrupt: Callable[[], None],
+    look_seconds: float = LOOK_SECONDS,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> T:
+    """What ``work`` answers or raises; RestoreCancelled if somebody wanted it to end, and it failed.
 
-    The job itself may be in the middle of a command that takes hours.
+    ``work`` may be in the middle of a command that takes hours, so it has a thread of its own, and
+    ``is_wanted`` is asked meanwhile. ``interrupt`` is called once, and is to have ``work`` fail soon.
+    Where it does not, as with a deployment that stands still, ``work`` is left behind: it must do no
+    harm when it goes on one day.
     """
+    working = _in_thread("telamon-cancellable", work)
+    while not _is_done(working, look_seconds):
+        if not _is_wanted(is_wanted):
+            continue
+        interrupting = _in_thread("telamon-interrupt", interrupt)
+        interrupting.add_done_callback(_tell_failure)
+        if not _is_done(working, patience_seconds):
+            _log.warning("left_behind", action="cancel_job", seconds=patience_seconds)
+            raise RestoreCancelled
+        wait([interrupting], timeout=patience_seconds)
+        if isinstance(error := working.exception(), Exception):
+            raise RestoreCancelled from error
+    return working.result()
 
-    def __init__(
-        self,
-        is_wanted: Callable[[], bool],
-        act: Callable[[], None],
-        *,
-        look_seconds: float = LOOK_SECONDS,
-    ) -> None:
-        self._is_wanted = is_wanted
-        self._act = act
-        self._look_seconds = look_seconds
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="telamon-cancel", daemon=True)
-        self.was_cancelled = False
-        """Whether ``act`` was called."""
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+def _in_thread(name: str, work: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+    context = contextvars.copy_context()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
+    def run() -> None:
+        try:
+            future.set_result(context.run(work))
+        except BaseException as error:  # noqa: BLE001  # it is for whoever waits
+            future.set_exception(error)
 
-    def _watch(self) -> None:
-        while not self._over.wait(self._look_seconds):
-            try:
-                if not self._is_wanted():
-                    continue
-                self.was_cancelled = True
-                self._act()
-            except TelamonError as error:  # the job itself meets it, too, or it passes
-                _log.warning("cancel_not_done", action="cancel_job", reason=error.message)
-            if self.was_cancelled:
-                return
+    # Of the daemon kind, so that one that is left behind keeps no process from its end.
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
+
+
+def _is_done(future: Future[T], seconds: float) -> bool:
+    return bool(wait([future], timeout=seconds).done)
+
+
+def _is_wanted(is_wanted: Callable[[], bool]) -> bool:
+    try:
+        return is_wanted()
+    except TelamonError as error:  # the job itself meets it, too, or it passes
+        _log.warning("cancel_not_seen", action="cancel_job", reason=error.message)
+        return False
+
+
+def _tell_failure(interrupting: Future[None]) -> None:
+    error = interrupting.exception()
+    if isinstance(error, TelamonError):
+        _log.warning("cancel_not_done", action="cancel_job", reason=error.message)
+    elif error is not None:
+        _log.error("cancel_broke", action="cancel_job", exc_info=error)

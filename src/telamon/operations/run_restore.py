@@ -14,6 +14,7 @@ after its last finished batch; killed in 2, the swap goes on where it was.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import Event
 
 import structlog
 from sqlalchemy import Connection
@@ -27,7 +28,7 @@ from telamon.model.selection import Existing
 from telamon.mongo.connect import Client, connected
 from telamon.mongo.fill import Source
 from telamon.mongo.restore import Restore
-from telamon.operations.cancelling import LOOK_SECONDS, CancelWatch
+from telamon.operations.cancelling import LOOK_SECONDS, PATIENCE_SECONDS, unless_cancelled
 from telamon.operations.confirming import ALWAYS, Confirm
 from telamon.operations.credentials import Credentials
 from telamon.operations.progress import Progress, unnoticed
@@ -57,8 +58,10 @@ class RunRestore:
         confirm: Confirm = ALWAYS,
         *,
         look_seconds: float = LOOK_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """Every ``look_seconds`` a job that runs is looked at, whether it was cancelled."""
+        """Every ``look_seconds`` a job that runs is looked at, whether it was cancelled; its load then
+        has ``patience_seconds`` to end before it is left to itself."""
         self._db = db
         self._credentials = credentials
         self._repository = repository
@@ -66,6 +69,7 @@ class RunRestore:
         self._clock = clock
         self._confirm = confirm
         self._look_seconds = look_seconds
+        self._patience_seconds = patience_seconds
 
     def run(self, subject_id: str, steps: Steps) -> None:
         if self._db.look(lambda tx: rows.by_id(tx, subject_id)).finished_at is not None:
@@ -108,7 +112,17 @@ class RunRestore:
             return True
         if job.cancel_requested_at is not None:
             raise RestoreCancelled
-        progress = Progress(self._db, restore_job_id)
+        loading = _Loading()
+        unless_cancelled(
+            lambda: self._load_into(job, uri, loading),
+            is_wanted=lambda: self._db.look(lambda tx: rows.is_cancel_requested(tx, job.id)),
+            interrupt=loading.interrupt,
+            look_seconds=self._look_seconds,
+            patience_seconds=self._patience_seconds,
+        )
+        return False
+
+    def _load_into(self, job: RestoreJob, uri: str, loading: "_Loading") -> None:
         with connected(uri) as client, self._restored.of(job) as restored:
             named = self._named(client, job, restored)
             sources = placed_sources(restored.sources, named.options)
@@ -117,16 +131,15 @@ class RunRestore:
             restore = self._restore(
                 client,
                 named,
-                progress,
+                Progress(self._db, job.id),
                 sources=sources,
                 least_bytes=self._least_bytes(named, restored),
             )
-            self._load_watched(restore_job_id, restore)
+            loading.load(restore)
         if restore.filtered_out:
             self._db.transact(
-                lambda tx: rows.set_documents_total(tx, restore_job_id, restore.documents_left)
+                lambda tx: rows.set_documents_total(tx, job.id, restore.documents_left)
             )
-        return False
 
     def _named(self, client: Client, job: RestoreJob, restored: Restored) -> RestoreJob:
         """The job, with the names of what is to stand beside a namespace that the target has."""
@@ -139,20 +152,6 @@ class RunRestore:
         if moved != job.options.moved:
             self._db.transact(lambda tx: rows.set_moved(tx, job.id, moved))
         return replace(job, options=replace(job.options, moved=moved))
-
-    def _load_watched(self, restore_job_id: str, restore: Restore) -> None:
-        """Raises RestoreCancelled if somebody wants it to end."""
-        with CancelWatch(
-            lambda: self._db.look(lambda tx: rows.is_cancel_requested(tx, restore_job_id)),
-            restore.interrupt,
-            look_seconds=self._look_seconds,
-        ) as watch:
-            try:
-                restore.load()
-            except Exception as error:
-                if watch.was_cancelled:
-                    raise RestoreCancelled from error
-                raise
 
     def _swap(self, restore_job_id: str) -> None:
         job, uri = self._find(restore_job_id)
@@ -229,6 +228,26 @@ class RunRestore:
         attempts = self._db.transact(lambda tx: rows.note_kept(tx, restore_job_id, kept))
         if attempts > _ATTEMPTS_AT_MOST:
             raise RestoreFailed(_TOO_MANY_ATTEMPTS)
+
+
+class _Loading:
+    """A load that somebody may want to end before there is anything to interrupt."""
+
+    def __init__(self) -> None:
+        self._restores: list[Restore] = []
+        self._is_unwanted = Event()
+
+    def load(self, restore: Restore) -> None:
+        """Raises RestoreCancelled if ``interrupt`` came before."""
+        self._restores.append(restore)
+        if self._is_unwanted.is_set():
+            raise RestoreCancelled
+        restore.load()
+
+    def interrupt(self) -> None:
+        self._is_unwanted.set()
+        for restore in self._restores:
+            restore.interrupt()
 
 
 def _note_moment(
