@@ -188,9 +188,13 @@ class SnapshotWriter:
         self._raise_failure()
         try:
             refs = [self._named(one) if isinstance(one, _NewChunk) else one for one in group]
-            claimed = [(ref, one) for ref, one in zip(refs, group, strict=True) if self._claim(ref)]
-            new = [one for _, one in claimed if isinstance(one, _NewChunk)]
-            for (ref, _), chunk in zip(claimed, self._encode(new), strict=True):
+            new = [
+                (ref, one)
+                for ref, one in zip(refs, group, strict=True)
+                if self._claim(ref) and isinstance(one, _NewChunk)
+            ]
+            chunks = self._encode([one for _, one in new])
+            for (ref, _), chunk in zip(new, chunks, strict=True):
                 self._append(ref, chunk)
         except BaseException as error:
             self._fail(error)
