@@ -1,11 +1,14 @@
-"""What a worker costs that has nothing to do."""
+"""What a worker costs that has nothing to do; and what it costs to rest here at all."""
 
+import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from benchmarks.databases import both_databases
+from benchmarks.goals import SQLITE
 from benchmarks.measured import Measured, Thing
 from benchmarks.processes import Sample
 from benchmarks.serving import idle_worker
@@ -20,6 +23,7 @@ def measure_idle(root: Path, rounds: int, measured: Measured) -> None:
     """On each kind of database, by turns."""
     with both_databases(root / "idle") as databases:
         for number in range(rounds):
+            _measure_waking(measured)
             for kind in databases.kinds:
                 settings = databases.settings(kind)
                 with idle_worker(root / "idle" / f"{kind}{number}", settings) as pid:
@@ -33,6 +37,16 @@ def measure_idle(root: Path, rounds: int, measured: Measured) -> None:
                     file=sys.stderr,
                 )
                 measured.add(kind, Thing.IDLE, Sample(seconds=_SECONDS, cpu_seconds=used))
+
+
+def _measure_waking(measured: Measured) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.waking"], stdout=subprocess.PIPE, check=True
+    )
+    told = json.loads(done.stdout)
+    for thing, name in ((Thing.IN_A_ROW, "in_a_row"), (Thing.RESTED, "rested")):
+        measured.add(SQLITE, thing, Sample(seconds=told[name], cpu_seconds=0))
+        print(f"{thing:60} {told[name] * 1e6:8.0f} us", file=sys.stderr)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -37,6 +37,8 @@ class Thing(StrEnum):
     BUSY_MEDIAN = "a page, 32 connections, during a snapshot: median"
     BUSY_TAIL = "a page, 32 connections, during a snapshot: 99th percentile"
     IDLE = "a worker with nothing to do, for 30 seconds"
+    IN_A_ROW = "a statement of SQLite, many times in a row"
+    RESTED = "a statement of SQLite, each time after a second of rest"
     PAGE_WITHOUT_HISTORY = "a page of 100 restore jobs, of 100"
     PAGE_WITH_HISTORY = "a page of 100 restore jobs, of 100,000"
     WAIT_WITHOUT_HISTORY = "from POST to the job's start, 100 jobs ended"
