@@ -1,8 +1,6 @@
 """What a worker costs that has nothing to do; and what it costs to rest here at all."""
 
-import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 from benchmarks.databases import both_databases
 from benchmarks.goals import SQLITE
 from benchmarks.measured import Measured, Thing
-from benchmarks.processes import Sample
+from benchmarks.processes import Sample, run_job
 from benchmarks.serving import idle_worker
 
 _SECONDS = 30.0
@@ -40,10 +38,7 @@ def measure_idle(root: Path, rounds: int, measured: Measured) -> None:
 
 
 def _measure_waking(measured: Measured) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.waking"], stdout=subprocess.PIPE, check=True
-    )
-    told = json.loads(done.stdout)
+    _, told = run_job("rest")
     for thing, name in ((Thing.IN_A_ROW, "in_a_row"), (Thing.RESTED, "rested")):
         measured.add(SQLITE, thing, Sample(seconds=told[name], cpu_seconds=0))
         print(f"{thing:60} {told[name] * 1e6:8.0f} us", file=sys.stderr)

@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.bare_socket import BareSocket
 from benchmarks.datasets import DATA_SETS, DATABASE, load
 from benchmarks.take import drop, take
+from benchmarks.waking import price_of_rest
 from telamon.blobs.local import LocalBlobStore
 from telamon.model.manifest import StoredCollection
 from telamon.model.restore_options import IndexFailures
@@ -50,6 +51,7 @@ def main() -> None:
         "insert": insert,
         "prepare": prepare_download,
         "download": download,
+        "rest": lambda _chosen: dict(price_of_rest()),
     }
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("job", choices=jobs)

@@ -1,11 +1,10 @@
-"""What a moment of rest costs a process on this machine: ``python -m benchmarks.waking``.
+"""What a moment of rest costs a process on this machine.
 
-Prints JSON: the median seconds of one statement of SQLite through Telamon's own database layer, many
-times in a row, and each time after a second of rest. On a machine of its own the two are of one
+The median seconds of one statement of SQLite through Telamon's own database layer, many times in a
+row, and each time after a second of rest. On a machine of its own the two are of one
 size. A virtual machine may take the memory of who rests, and give it back page by page.
 """
 
-import json
 import statistics
 import tempfile
 import time
@@ -22,7 +21,8 @@ _RESTED = 5
 _REST_SECONDS = 1.0
 
 
-def main() -> None:
+def price_of_rest() -> dict[str, float]:
+    """``in_a_row`` and ``rested``, in seconds."""
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(Database.sqlite(Path(folder) / "telamon.db")) as db,
@@ -32,11 +32,10 @@ def main() -> None:
         def statement() -> None:
             db.look(lambda tx: tx.execute(sa.text("SELECT 1")).scalar_one())
 
-        told = {
+        return {
             "in_a_row": statistics.median(_seconds(statement) for _ in range(_IN_A_ROW)),
             "rested": statistics.median(_rested_seconds(statement) for _ in range(_RESTED)),
         }
-    print(json.dumps(told))
 
 
 def _rested_seconds(act: Callable[[], None]) -> float:
@@ -48,7 +47,3 @@ def _seconds(act: Callable[[], None]) -> float:
     started = time.perf_counter()
     act()
     return time.perf_counter() - started
-
-
-if __name__ == "__main__":
-    main()

@@ -62,7 +62,7 @@ def test_a_stop_waits_for_jobs_that_end_in_time_and_takes_no_more(asking: Asking
         worker.expect("stopping")
         worker.order("open gated-1")
         worker.order("open late-1")
-        assert worker.stopped() < 30
+        assert worker.stopped() < 10
         assert worker.about("gated-1") == ["one", "two", "passed its gate", END]
         assert worker.about("late-1")[-1].startswith("failed: DuplicateClusterName")
 
@@ -77,7 +77,7 @@ def test_a_stop_hands_back_jobs_that_do_not_end_in_time(asking: Asking) -> None:
         asking.ask(subject, lock=subject)
     with running_worker(asking.place) as first:
         first.expect(*[f"{subject} two" for subject in subjects])
-        assert first.stop(1) >= 1
+        assert 1 <= first.stop(1) < 3
         for subject in subjects:
             first.order(f"open {subject}")
         first.expect(*[f"{subject} passed its gate" for subject in subjects])

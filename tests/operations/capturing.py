@@ -1,5 +1,7 @@
 """Continuous backup in tests: a worker that captures, and what it has captured."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +13,10 @@ from telamon.repository.repository import Repository
 from telamon.state import oplogs, tables, workers
 from telamon.state.database import Database
 from telamon.state.workers import LivingWorker
+from tests.conftest import Mongod
 from tests.operations.conftest import World
-from tests.state.samples import INSTANCE
+from tests.operations.crashes import plainly
+from tests.state.samples import INSTANCE, SECOND_INSTANCE, SNAPSHOT
 
 WORKER = "65f00000000000000000aa01"
 OTHER_WORKER = "65f00000000000000000aa02"
@@ -53,6 +57,25 @@ def capture_of(world: World, worker_id: str = WORKER, **changes: Any) -> OplogCa
     return OplogCapture(
         arguments.pop("db"), arguments.pop("credentials"), arguments.pop("repository"), **arguments
     )
+
+
+def take_continuous(world: World, source: Mongod, target: Mongod) -> None:
+    """Take a snapshot of ``source``, whose oplog is captured from then on; ``target`` is there, too."""
+    world.attach(source.uri)
+    world.attach(target.uri, instance_id=SECOND_INSTANCE, name="Target")
+    world.ask_for_snapshot()
+    world.snapshot_handler().run(SNAPSHOT, plainly)
+    make_continuous(world)
+    hire(world, WORKER)
+
+
+@contextmanager
+def capturing(world: World) -> Iterator[OplogCapture]:
+    """What captures its oplog, in small slices, and has begun to."""
+    made = capture_of(world, slice_bytes=50_000)
+    made.pass_over(INSTANCE)
+    yield made
+    made.close()
 
 
 def make_continuous(world: World, instance_id: str = INSTANCE, *, on: bool = True) -> None:

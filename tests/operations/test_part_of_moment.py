@@ -17,11 +17,11 @@ from tests.conftest import Mongod
 from tests.databases import on_sqlite
 from tests.mongo import zoo
 from tests.mongo.memory import content
-from tests.operations.capturing import WORKER, capture_of, hire, make_continuous
+from tests.operations.capturing import capturing, take_continuous
 from tests.operations.conftest import World
 from tests.operations.crashes import CrashingSteps, fill, hashes, plainly, twice
 from tests.repository.wrapped_stores import CrashError
-from tests.state.samples import INSTANCE, JOB, SECOND_INSTANCE, SNAPSHOT, insert_restore_job
+from tests.state.samples import INSTANCE, JOB, SECOND_INSTANCE, insert_restore_job
 
 pytestmark = on_sqlite
 
@@ -31,22 +31,15 @@ def taken(world: World, source: Mongod, target: Mongod) -> World:
     """A snapshot is there, and another deployment, which has data of its own."""
     fill(source.client)
     zoo.fill_timeseries(source.client)
-    world.attach(source.uri)
     fill(target.client, mark="target")
-    world.attach(target.uri, instance_id=SECOND_INSTANCE, name="Target")
-    world.ask_for_snapshot()
-    world.snapshot_handler().run(SNAPSHOT, plainly)
-    make_continuous(world)
-    hire(world, WORKER)
+    take_continuous(world, source, target)
     return world
 
 
 @pytest.fixture
 def capture(taken: World) -> Iterator[OplogCapture]:
-    made = capture_of(taken, slice_bytes=50_000)
-    made.pass_over(INSTANCE)
-    yield made
-    made.close()
+    with capturing(taken) as made:
+        yield made
 
 
 @pytest.fixture

@@ -27,10 +27,8 @@ from tests.conftest import Mongod, drop_user_databases
 from tests.mongo import zoo
 from tests.mongo.memory import content
 from tests.operations.capturing import (
-    WORKER,
-    capture_of,
-    hire,
-    make_continuous,
+    capturing,
+    take_continuous,
     wall_clock,
     windows,
     write,
@@ -43,7 +41,6 @@ from tests.state.samples import (
     INSTANCE,
     JOB,
     SECOND_INSTANCE,
-    SNAPSHOT,
     insert_restore_job,
 )
 
@@ -53,21 +50,14 @@ def taken(world: World, source: Mongod, target: Mongod) -> World:
     """A snapshot is there, and the oplog is to be captured; there is another deployment."""
     zoo.fill_kinds(source.client)
     zoo.fill_timeseries(source.client)
-    world.attach(source.uri)
-    world.attach(target.uri, instance_id=SECOND_INSTANCE, name="Target")
-    world.ask_for_snapshot()
-    world.snapshot_handler().run(SNAPSHOT, plainly)
-    make_continuous(world)
-    hire(world, WORKER)
+    take_continuous(world, source, target)
     return world
 
 
 @pytest.fixture
 def capture(taken: World) -> Iterator[OplogCapture]:
-    made = capture_of(taken, slice_bytes=50_000)
-    made.pass_over(INSTANCE)
-    yield made
-    made.close()
+    with capturing(taken) as made:
+        yield made
 
 
 def ask(world: World, until: ClusterTime) -> None:

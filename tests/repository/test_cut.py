@@ -62,15 +62,12 @@ class Earlier:
 
     def __init__(self, chunks: Sequence[CutChunk]) -> None:
         self._known = {chunk_start(chunk.data): ref(chunk) for chunk in chunks}
-        self._expected: ChunkRef | None = None
 
-    def expect(self, data: bytes, start: int) -> int:
-        self._expected = self._known.get(chunk_start(data, start))
-        return self._expected.size_bytes if self._expected else 0
+    def expect(self, data: bytes, start: int) -> ChunkRef | None:
+        return self._known.get(chunk_start(data, start))
 
-    def confirm(self, piece: memoryview) -> ChunkRef | None:
-        assert self._expected is not None
-        return self._expected if name_chunk(piece, KEY) == self._expected.chunk_id else None
+    def confirm(self, chunk: ChunkRef, piece: memoryview) -> bool:
+        return name_chunk(piece, KEY) == chunk.chunk_id
 
 
 def raw_document(number: int, length: int) -> bytes:

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,29 +50,24 @@ def test_what_is_more_than_the_budget_has_all_of_it() -> None:
     assert budget.take(40) == 40
 
 
-def test_who_has_to_wait_waits_until_half_is_left() -> None:
+@pytest.mark.parametrize(
+    ("wanted", "too_little", "enough", "taken"),
+    [
+        pytest.param(30, 20, 11, 79, id="until half is left"),
+        pytest.param(90, 50, 20, 100, id="until more than half is there"),
+    ],
+)
+def test_who_has_to_wait_waits(wanted: int, too_little: int, enough: int, taken: int) -> None:
     budget = Watched(100)
     budget.take(80)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(budget.take, 30)
+        waiting = pool.submit(budget.take, wanted)
         assert budget.waits.wait(timeout=30)
-        budget.give_back(20)
+        budget.give_back(too_little)
         assert not waiting.done()
-        budget.give_back(11)
-        assert waiting.result(timeout=30) == 30
-        assert budget.taken_bytes == 79
-
-
-def test_who_wants_more_than_half_waits_until_it_is_there() -> None:
-    budget = Watched(100)
-    budget.take(80)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(budget.take, 90)
-        assert budget.waits.wait(timeout=30)
-        budget.give_back(50)
-        assert not waiting.done()
-        budget.give_back(20)
-        assert waiting.result(timeout=30) == 90
+        budget.give_back(enough)
+        assert waiting.result(timeout=30) == wanted
+        assert budget.taken_bytes == taken
 
 
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=30))

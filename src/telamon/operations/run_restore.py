@@ -234,20 +234,20 @@ class _Loading:
     """A load that somebody may want to end before there is anything to interrupt."""
 
     def __init__(self) -> None:
-        self._restores: list[Restore] = []
+        self._restore: Restore | None = None
         self._is_unwanted = Event()
 
     def load(self, restore: Restore) -> None:
         """Raises RestoreCancelled if ``interrupt`` came before."""
-        self._restores.append(restore)
+        self._restore = restore
         if self._is_unwanted.is_set():
             raise RestoreCancelled
         restore.load()
 
     def interrupt(self) -> None:
         self._is_unwanted.set()
-        for restore in self._restores:
-            restore.interrupt()
+        if self._restore is not None:
+            self._restore.interrupt()
 
 
 def _note_moment(

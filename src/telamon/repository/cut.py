@@ -21,16 +21,18 @@ from xxhash import xxh3_64_intdigest
 
 from telamon.errors import IntegrityError
 from telamon.model.manifest import ChunkRef
-from telamon.repository.deciding import deciding_bytes
+from telamon.repository.deciding import (
+    ID_START,
+    OBJECT_ID_END,
+    OBJECT_ID_START,
+    deciding_bytes,
+)
 
 _INT32 = struct.Struct("<i")
 _SHORTEST_DOCUMENT_BYTES = 5
 _HASH_RANGE = 1 << 64
 # The largest target keeps a chunk's length, four times as much, inside 32 bits.
 _TARGETS_BYTES = range(2, 1 << 28)
-_ID_START = 4
-_OBJECT_ID_START = b"\x07_id\0"
-_OBJECT_ID_END = 21
 # The zero byte that ends a document, and of the next one its length; its first element's start and
 # value, too, if that is an ObjectId. One call in C where each field would be one.
 _ZERO_LENGTH = struct.Struct("<Bi")
@@ -71,12 +73,12 @@ class CutChunk:
 class EarlierChunks(Protocol):
     """Those of a stream that was cut before, which this one may be nearly the same as."""
 
-    def expect(self, data: bytes, start: int) -> int:
-        """How many bytes the chunk had that began with the document at ``start``; 0: none did."""
+    def expect(self, data: bytes, start: int) -> ChunkRef | None:
+        """The chunk that began with the document at ``start``; None if none did."""
         ...
 
-    def confirm(self, piece: memoryview) -> ChunkRef | None:
-        """The chunk that was expected, if these are its bytes."""
+    def confirm(self, chunk: ChunkRef, piece: memoryview) -> bool:
+        """Whether these are the bytes of the chunk that was expected."""
         ...
 
 
@@ -146,10 +148,14 @@ class Cutter:
         """The earlier chunk at ``start``, if it is there whole and ends where the rule says."""
         if self._earlier is None or self._held_bytes or start == len(data):
             return None
-        size_bytes = self._earlier.expect(data, start)
-        if not size_bytes or not self._may_end(data, start, start + size_bytes):
+        chunk = self._earlier.expect(data, start)
+        if chunk is None:
             return None
-        return self._earlier.confirm(memoryview(data)[start : start + size_bytes])
+        end = start + chunk.size_bytes
+        is_there = self._may_end(data, start, end) and self._earlier.confirm(
+            chunk, memoryview(data)[start:end]
+        )
+        return chunk if is_there else None
 
     def _may_end(self, data: bytes, start: int, end: int) -> bool:
         """Whether a chunk from ``start`` ends at ``end``, if that is where a document does.
@@ -237,10 +243,10 @@ class Cutter:
         longest = below = 0
         documents = self._documents
         before = position
-        fence = min(last_end, len(data) - _OBJECT_ID_END)
+        fence = min(last_end, len(data) - OBJECT_ID_END)
         while position <= fence:
             zero, length, start, value = unpack(data, position - 1)
-            if zero or length <= _OBJECT_ID_END or start != _OBJECT_ID_START:
+            if zero or length <= OBJECT_ID_END or start != OBJECT_ID_START:
                 break
             if length > longest:
                 longest, below = length, chosen_below[length.bit_length()]
@@ -273,7 +279,7 @@ class Cutter:
                 return True, position
             position = after
             self._documents += 1
-            if has_object_id(_OBJECT_ID_START, position + _ID_START):
+            if has_object_id(OBJECT_ID_START, position + ID_START):
                 break
         return False, position
 

@@ -4,7 +4,7 @@ import struct
 
 _INT32 = struct.Struct("<i")
 _ID_NAME = b"_id\0"
-_ID_START = 4
+ID_START = 4
 _ID_VALUE = 9
 _FALLBACK_BYTES = 64
 
@@ -38,6 +38,10 @@ _REGEX = 0x0B
 _FIXED_ENDS = {
     bytes([kind]) + _ID_NAME: _ID_VALUE + length for kind, length in _FIXED_BYTES.items()
 }
+OBJECT_ID_START = b"\x07" + _ID_NAME
+"""How an ``_id`` begins that is an ObjectId, as nearly all are: at ``ID_START`` of the document."""
+OBJECT_ID_END = _FIXED_ENDS[OBJECT_ID_START]
+"""Where such an ``_id`` ends in its document."""
 
 
 def deciding_bytes(data: bytes | memoryview, start: int, length: int) -> bytes | memoryview:
@@ -46,18 +50,18 @@ def deciding_bytes(data: bytes | memoryview, start: int, length: int) -> bytes |
     Its first element, type, name and value, if that is a whole ``_id``; else the document's first
     64 bytes, or all of a shorter one.
     """
-    size = _FIXED_ENDS.get(bytes(data[start + _ID_START : start + _ID_VALUE]))
+    size = _FIXED_ENDS.get(bytes(data[start + ID_START : start + _ID_VALUE]))
     if size is None:
         size = _variable_id_end(data, start, length)
     if size is None or size >= length:
         return data[start : start + min(length, _FALLBACK_BYTES)]
-    return data[start + _ID_START : start + size]
+    return data[start + ID_START : start + size]
 
 
 def _variable_id_end(data: bytes | memoryview, start: int, length: int) -> int | None:
     """End of an ``_id`` of a type of many lengths, counted from ``start``; None: not to be told."""
-    kind = data[start + _ID_START]
-    if bytes(data[start + _ID_START + 1 : start + _ID_VALUE]) != _ID_NAME:
+    kind = data[start + ID_START]
+    if bytes(data[start + ID_START + 1 : start + _ID_VALUE]) != _ID_NAME:
         return None
     if kind == _REGEX:
         body = bytes(data[start : start + length])

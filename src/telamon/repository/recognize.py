@@ -20,24 +20,21 @@ class Recognizer:
         self._lineage = lineage
         self._index = index
         self._chunk_key = chunk_key
-        self._expected: ChunkRef | None = None
         self._passing_over = 0
 
-    def expect(self, data: bytes, start: int) -> int:
-        """How many bytes the chunk had that began with the document at ``start``; 0: none that is stored."""
+    def expect(self, data: bytes, start: int) -> ChunkRef | None:
+        """The chunk that began with the document at ``start``; None if none did that is stored."""
         if self._passing_over:
             self._passing_over -= 1
-            return 0
+            return None
         found = self._lineage.find(chunk_start(data, start))
         if found is None or self._index.find(found.chunk_id) is None:
-            return 0
-        self._expected = found
-        return found.size_bytes
+            return None
+        return found
 
-    def confirm(self, piece: memoryview) -> ChunkRef | None:
-        """The chunk that was expected, if these are its bytes."""
-        expected, self._expected = self._expected, None
-        if expected is not None and name_chunk(piece, self._chunk_key) == expected.chunk_id:
-            return expected
-        self._passing_over = _PASSED_OVER
-        return None
+    def confirm(self, chunk: ChunkRef, piece: memoryview) -> bool:
+        """Whether these are the bytes of the chunk that was expected."""
+        is_same = name_chunk(piece, self._chunk_key) == chunk.chunk_id
+        if not is_same:
+            self._passing_over = _PASSED_OVER
+        return is_same

@@ -58,6 +58,16 @@ class WriteCounts:
     """Of those, as they are stored."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NewChunk:
+    """One that was cut, and is on its way into a pack unless its bytes are there already."""
+
+    data: bytes
+    documents: int
+    start: int
+    ancestors: tuple[ChunkRef, ...]
+
+
 class SnapshotWriter:
     """Takes the documents of one snapshot, then its manifest. A context manager.
 
@@ -175,7 +185,7 @@ class SnapshotWriter:
         future.add_done_callback(lambda _: self._in_flight.give_back(held_bytes))
         return future
 
-    def _follow(self, cut: CutChunk | ChunkRef, lineage: Lineage) -> "_NewChunk | ChunkRef":
+    def _follow(self, cut: CutChunk | ChunkRef, lineage: Lineage) -> _NewChunk | ChunkRef:
         if isinstance(cut, ChunkRef):
             assert cut.start is not None  # by which it was found
             lineage.ancestors(cut.start, cut.size_bytes)  # the stream has come past them
@@ -184,7 +194,7 @@ class SnapshotWriter:
         ancestors = lineage.ancestors(start, len(cut.data))
         return _NewChunk(data=cut.data, documents=cut.documents, start=start, ancestors=ancestors)
 
-    def _keep(self, group: Sequence["_NewChunk | ChunkRef"]) -> list[ChunkRef]:
+    def _keep(self, group: Sequence[_NewChunk | ChunkRef]) -> list[ChunkRef]:
         self._raise_failure()
         try:
             refs = [self._named(one) if isinstance(one, _NewChunk) else one for one in group]
@@ -201,7 +211,7 @@ class SnapshotWriter:
             raise
         return refs
 
-    def _named(self, new: "_NewChunk") -> ChunkRef:
+    def _named(self, new: _NewChunk) -> ChunkRef:
         return ChunkRef(
             chunk_id=name_chunk(new.data, self._keys.chunk_key),
             documents=new.documents,
@@ -215,7 +225,7 @@ class SnapshotWriter:
         self._count_stored(chunk)
         self._packs.append(ref.chunk_id, chunk, ref.size_bytes)
 
-    def _encode(self, new: Sequence["_NewChunk"]) -> list[EncodedChunk]:
+    def _encode(self, new: Sequence[_NewChunk]) -> list[EncodedChunk]:
         deltas = [self._encode_delta(one.data, one.ancestors) for one in new]
         rest = [one.data for one, delta in zip(new, deltas, strict=True) if delta is None]
         whole = iter(encode_all(rest))
@@ -303,13 +313,3 @@ class SnapshotWriter:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _NewChunk:
-    """One that was cut, and is on its way into a pack unless its bytes are there already."""
-
-    data: bytes
-    documents: int
-    start: int
-    ancestors: tuple[ChunkRef, ...]

@@ -15,7 +15,7 @@ from telamon.model.page import Page
 from telamon.model.restore_job import RestoreJob
 from telamon.state import instances
 from telamon.state.moments import to_seconds
-from telamon.state.restore_jobs import Listing, listed
+from telamon.state.restore_jobs import listed
 from telamon.state.tables import instance, restore_job
 
 _ARE_PARTS = restore_job.c.sequence < 0
@@ -28,9 +28,7 @@ def next_number(tx: Connection, instance_id: str) -> int:
     return newest - 1
 
 
-def page(
-    tx: Connection, instance_id: str, *, limit: int, offset: int, read: Listing = listed
-) -> Page[RestoreJob]:
+def page(tx: Connection, instance_id: str, *, limit: int, offset: int) -> Page[RestoreJob]:
     """A part of an instance's jobs of this kind, newest first, at the same cost at any depth."""
     newest, oldest = _bounds(tx, instance_id)
     first = newest + offset
@@ -40,7 +38,7 @@ def page(
         restore_job.c.sequence.between(first, first + limit - 1),
     )
     total = oldest - newest + 1 if newest else 0
-    return Page(items=read(tx, of_page, restore_job.c.sequence), total=total)
+    return Page(items=listed(tx, of_page, restore_job.c.sequence), total=total)
 
 
 def owners_of_old(tx: Connection, made_before: datetime) -> tuple[str, ...]:

@@ -14,3 +14,14 @@ def partial_index(name: str, *columns: str, where: str, unique: bool = False) ->
     return sa.Index(
         name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition
     )
+
+
+def of_collection() -> tuple[sa.Column[object], ...]:
+    """What a row has of a collection, besides the snapshot or restore that it belongs to."""
+    return (
+        sa.Column("database", TEXT, primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("documents", sa.BigInteger, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    )

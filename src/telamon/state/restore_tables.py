@@ -2,14 +2,20 @@
 
 import sqlalchemy as sa
 
-from telamon.state.columns import ID, TEXT, metadata
+from telamon.state.columns import ID, metadata, of_collection
+
+
+def _of_restore_job() -> sa.Column[str]:
+    """The row goes with its job."""
+    return sa.Column(
+        "restore_job_id", ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
+    )
+
 
 download = sa.Table(
     "download",
     metadata,
-    sa.Column(
-        "restore_job_id", ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
-    ),
+    _of_restore_job(),
     # CRC-64 of the documents of each collection, in the manifest's order, 8 bytes each.
     sa.Column("checksums", sa.LargeBinary, nullable=False),
 )
@@ -18,27 +24,15 @@ download = sa.Table(
 restored_collection = sa.Table(
     "restored_collection",
     metadata,
-    sa.Column(
-        "restore_job_id", ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("database", TEXT, primary_key=True),
-    sa.Column("name", TEXT, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    _of_restore_job(),
+    *of_collection(),
 )
 
 restore_evidence = sa.Table(
     "restore_evidence",
     metadata,
-    sa.Column(
-        "restore_job_id", ID, sa.ForeignKey("restore_job.id", ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("database", TEXT, primary_key=True),
-    sa.Column("name", TEXT, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    _of_restore_job(),
+    *of_collection(),
     sa.Column("content_hash", sa.Text),
     sa.Column("indexes", sa.Integer, nullable=False),
     sa.Column("milliseconds", sa.BigInteger, nullable=False),

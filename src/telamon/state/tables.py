@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from telamon.state.columns import ID as _ID
 from telamon.state.columns import TEXT as _TEXT
-from telamon.state.columns import metadata
+from telamon.state.columns import metadata, of_collection
 from telamon.state.columns import partial_index as _partial_index
 from telamon.state.restore_tables import download, restore_evidence
 
@@ -219,11 +219,7 @@ snapshot_collection = sa.Table(
     sa.Column(
         "snapshot_id", _ID, sa.ForeignKey("snapshot.id", ondelete="CASCADE"), primary_key=True
     ),
-    sa.Column("database", _TEXT, primary_key=True),
-    sa.Column("name", _TEXT, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    *of_collection(),
 )
 
 backup_schedule = sa.Table(
